@@ -1,0 +1,309 @@
+/**
+ * The contract of the native boundary: what the addon (`native/addon.cc`) exports. TypeScript decides meaning (names,
+ * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
+ */
+import type { LlameroError } from './errors.js'
+
+declare const kind: unique symbol
+/** An opaque, type-tagged native object. */
+export interface NativeHandle<Kind extends string> {
+  readonly [kind]: Kind
+}
+export type NativeModel = NativeHandle<'model'>
+export type NativeEngine = NativeHandle<'engine'>
+export type NativeCancelFlag = NativeHandle<'cancel-flag'>
+
+/** A ggml backend module for CPUs: its file and llama.cpp's score for this machine (0: cannot run here). */
+export interface CpuModule {
+  readonly name: string
+  readonly path: string
+  readonly score: number
+}
+
+export interface NativeDevice {
+  readonly name: string
+  readonly description: string
+  readonly type: 'cpu' | 'gpu' | 'igpu' | 'accel' | 'meta'
+  readonly totalBytes: number
+  readonly freeBytes: number
+}
+
+export interface BackendReport {
+  /** llama.cpp's tag, such as `v0.5.0`. */
+  readonly llamaTag: string
+  /** The CPU module in use, such as `zen4`. */
+  readonly cpuModule: string
+  readonly devices: readonly NativeDevice[]
+}
+
+export interface NativeLoadOptions {
+  readonly path: string
+  /** Layers on a GPU; -1: all. */
+  readonly gpuLayers: number
+  readonly memoryMap: boolean
+  /** Only vocabulary and metadata; such a model cannot make an engine. */
+  readonly vocabularyOnly: boolean
+  readonly checkTensors: boolean
+  readonly cancelFlag: NativeCancelFlag
+}
+
+export interface NativeModelInfo {
+  /** llama.cpp's one-line description, such as `llama 135M Q4_1`. */
+  readonly description: string
+  readonly architecture: string
+  readonly parameters: number
+  readonly sizeBytes: number
+  readonly vocabularySize: number
+  readonly trainedContextSize: number
+  readonly embeddingSize: number
+  readonly layers: number
+  readonly hasEncoder: boolean
+  readonly hasDecoder: boolean
+  readonly isRecurrent: boolean
+  readonly isHybrid: boolean
+  /** Sliding window in tokens; 0: none. */
+  readonly slidingWindow: number
+  /** Special token ids; -1 where the vocabulary has none. */
+  readonly bosToken: number
+  readonly eosToken: number
+  readonly addsBos: boolean
+  readonly addsEos: boolean
+  /** The model's own Jinja template, '' if it has none. */
+  readonly chatTemplate: string
+  /** Scalar metadata as text; arrays are left out. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** A run of prompt text; special tokens are parsed only where `trusted`. */
+export interface NativeTextPart {
+  readonly text: string
+  readonly trusted: boolean
+}
+
+export interface NativeTokenizeOptions {
+  /** Add the vocabulary's own BOS and EOS where it asks for them. */
+  readonly addSpecial: boolean
+}
+
+export interface NativeDetokenizeOptions {
+  readonly removeSpecial: boolean
+  readonly renderSpecial: boolean
+}
+
+export interface NativeRenderInput {
+  /** A JSON array of messages, as the template sees them. */
+  readonly messagesJson: string
+  /** Further template variables as a JSON object. */
+  readonly variablesJson: string
+  readonly addGenerationPrompt: boolean
+  /** '' for the model's own template. */
+  readonly template: string
+}
+
+export interface NativeEngineOptions {
+  /** Cells of the KV cache, shared by all sequences. */
+  readonly contextSize: number
+  /** Sequences that may run at once, 1 to 256. */
+  readonly maxSequences: number
+  /** Most tokens of one decode. */
+  readonly batchSize: number
+  /** Most tokens of one graph run. */
+  readonly microBatchSize: number
+  /** Most compute threads. */
+  readonly threads: number
+  /** Lower the number of threads while other processes take the cores. */
+  readonly adaptThreads: boolean
+  readonly flashAttention: 'auto' | 'on' | 'off'
+  readonly keyType: string
+  readonly valueType: string
+  /** Requests that may wait for a place; more give ERR_QUEUE_FULL. */
+  readonly queueLimit: number
+  /** Target length of a step in ms while sequences are generating; bounds prefill chunks. */
+  readonly stepTargetMs: number
+}
+
+export interface NativeEngineInfo {
+  readonly contextSize: number
+  readonly maxSequences: number
+  readonly batchSize: number
+  readonly microBatchSize: number
+  readonly threads: number
+}
+
+export interface NativeSampler {
+  /** 32 bits; the caller has replaced "random" by a number already. */
+  readonly seed: number
+  readonly temperature: number
+  readonly topK: number
+  readonly topP: number
+  readonly minP: number
+  readonly typicalP: number
+  readonly repeatPenalty: number
+  readonly repeatLastN: number
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
+  readonly dryMultiplier: number
+  readonly dryBase: number
+  readonly dryAllowedLength: number
+  readonly dryLastN: number
+  readonly dryBreakers: readonly string[]
+  readonly xtcProbability: number
+  readonly xtcThreshold: number
+  /** 0 off, 1 or 2. */
+  readonly mirostat: number
+  readonly mirostatTau: number
+  readonly mirostatEta: number
+  readonly biasTokens: Int32Array
+  readonly biasValues: Float32Array
+  /** GBNF with a rule `root`; '' for none. */
+  readonly grammar: string
+}
+
+export interface NativeRequest {
+  readonly tokens: Int32Array
+  /** -1: until the context is full. */
+  readonly maxTokens: number
+  readonly stop: readonly string[]
+  readonly ignoreEos: boolean
+  readonly sampler: NativeSampler
+  /** How many alternatives to report per token; -1: no log probabilities. */
+  readonly logprobs: number
+  /** Higher runs first. */
+  readonly priority: number
+  /** Report progress of the prompt. */
+  readonly progress: boolean
+  /** Tokens that may lie unread before the sequence parks. */
+  readonly bufferTokens: number
+}
+
+/** Why a generation ended; `error` is thrown, the others are values. */
+export type NativeFinishReason = 'stop' | 'length' | 'abort' | 'context-full' | 'error'
+
+export interface NativeTokenLogprob {
+  readonly token: number
+  readonly logprob: number
+}
+
+export interface NativeFinish {
+  readonly reason: NativeFinishReason
+  readonly errorCode: string
+  readonly errorMessage: string
+  readonly inputTokens: number
+  readonly cachedTokens: number
+  readonly outputTokens: number
+  readonly queueMs: number
+  readonly prefillMs: number
+  readonly decodeMs: number
+  readonly ttftMs: number
+}
+
+/** What happened to one request since the last call; several steps are merged when JavaScript was late. */
+export interface NativeNews {
+  readonly id: number
+  /** Whole characters, '' if none became complete. */
+  readonly text: string
+  /** The tokens behind this news, also those whose text is still held back. */
+  readonly tokens: Int32Array
+  /** One entry per token of `tokens`, most likely first, the chosen token at index 0; only when asked for. */
+  readonly logprobs?: readonly (readonly NativeTokenLogprob[])[]
+  /** Prompt tokens computed so far; only when asked for. */
+  readonly promptTokens?: number
+  readonly finish?: NativeFinish
+}
+
+export interface NativeEngineStats {
+  readonly steps: number
+  readonly promptTokens: number
+  readonly outputTokens: number
+  readonly running: number
+  readonly waiting: number
+  readonly parked: number
+  readonly preemptions: number
+  readonly cellsUsed: number
+  /** Threads used by the last step. */
+  readonly threads: number
+  /** Time between the end of one decode and the start of the next, summed, in ms: what we add to llama.cpp. */
+  readonly betweenDecodesMs: number
+  readonly decodeMs: number
+  /** Calls into JavaScript. */
+  readonly deliveries: number
+}
+
+/** The plan function's input: one sequence with tokens known and a smaller number computed. */
+export interface PlanSequence {
+  readonly id: number
+  /** Tokens known: the prompt and what was generated. */
+  readonly known: number
+  /** Tokens whose keys and values are in the cache. */
+  readonly computed: number
+  readonly parked: boolean
+  readonly priority: number
+  /** Order of arrival. */
+  readonly arrival: number
+  /** Whether it has produced a token already (its prompt was computed once). */
+  readonly generating: boolean
+}
+
+export interface PlanLimits {
+  readonly batchSize: number
+  readonly maxSequences: number
+  readonly cells: number
+  /** Most prompt tokens in a step that also carries generating sequences. */
+  readonly prefillBudget: number
+}
+
+export interface Plan {
+  /** Tokens [from, from + count) of the sequence run in this step; a row is sampled if they reach `known`. */
+  readonly runs: readonly { readonly id: number; readonly from: number; readonly count: number; readonly sample: boolean }[]
+  /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
+  readonly preempted: readonly number[]
+}
+
+/** What the thread rule remembers between steps; see `native/engine/threads.h`. Start with threads = maxThreads, slowness 1, the rest 0. */
+export interface ThreadState {
+  readonly threads: number
+  readonly maxThreads: number
+  readonly quietCost: number
+  readonly slowness: number
+  readonly reducedCost: number
+  readonly stepsUntilProbe: number
+  readonly probeInterval: number
+  readonly probesPassed: number
+  readonly probing: boolean
+}
+
+/** The addon's exports, in the order of `native/addon.cc`. */
+export interface Addon {
+  /** Hands over the class that errors are thrown as. */
+  initialize(ErrorClass: typeof LlameroError): void
+  /** The CPU modules in a folder, best first. */
+  cpuModules(directory: string): CpuModule[]
+  /** Loads the backends of a folder once per process; `cpuModule` forces one file, '' takes the best. */
+  loadBackends(directory: string, cpuModule: string): BackendReport
+  createCancelFlag(): NativeCancelFlag
+  cancel(flag: NativeCancelFlag): void
+
+  modelLoad(options: NativeLoadOptions, onProgress: (fraction: number) => void): Promise<NativeModel>
+  modelInfo(model: NativeModel): NativeModelInfo
+  modelClose(model: NativeModel): void
+  tokenize(model: NativeModel, parts: readonly NativeTextPart[], options: NativeTokenizeOptions): Promise<Int32Array>
+  detokenize(model: NativeModel, tokens: Int32Array, options: NativeDetokenizeOptions): Promise<string>
+  /** The bytes of one token. */
+  piece(model: NativeModel, token: number): Uint8Array
+  renderChat(model: NativeModel, input: NativeRenderInput): Promise<NativeTextPart[]>
+
+  engineCreate(model: NativeModel, options: NativeEngineOptions, onNews: (news: NativeNews[]) => void): Promise<NativeEngine>
+  engineInfo(engine: NativeEngine): NativeEngineInfo
+  /** Queues a request and returns its id, unique per engine. */
+  engineSubmit(engine: NativeEngine, request: NativeRequest): number
+  engineCancel(engine: NativeEngine, id: number): void
+  /** Says that the reader has taken `tokens` tokens in all; -1: it takes everything. */
+  engineAcknowledge(engine: NativeEngine, id: number, tokens: number): void
+  engineStats(engine: NativeEngine): NativeEngineStats
+  engineClose(engine: NativeEngine): Promise<void>
+
+  /** The engine's pure functions, for property tests. */
+  planStep(sequences: readonly PlanSequence[], limits: PlanLimits): Plan
+  /** The thread rule after one more step of `cost` ms per unit of work. */
+  nextThreads(state: ThreadState, cost: number): ThreadState
+}

@@ -1,0 +1,197 @@
+#include "bindings/engine_bindings.h"
+
+#include "bindings/engine_handle.h"
+#include "bindings/model_bindings.h"
+#include "bindings/values.h"
+#include "job.h"
+
+namespace llamero {
+namespace {
+
+SamplerSpec ToSampler(const Napi::Value& value, const Model& model) {
+  const Napi::Object given = ToObject(value);
+  const auto number = [&](const char* key) { return static_cast<float>(NumberOf(given, key)); };
+  const auto integer = [&](const char* key) { return static_cast<int>(IntegerOf(given, key)); };
+  SamplerSpec spec{.seed = static_cast<uint32_t>(IntegerOf(given, "seed")),
+                   .temperature = number("temperature"),
+                   .top_k = integer("topK"),
+                   .top_p = number("topP"),
+                   .min_p = number("minP"),
+                   .typical_p = number("typicalP"),
+                   .repeat_penalty = number("repeatPenalty"),
+                   .repeat_last_n = std::max(0, integer("repeatLastN")),
+                   .presence_penalty = number("presencePenalty"),
+                   .frequency_penalty = number("frequencyPenalty"),
+                   .dry_multiplier = number("dryMultiplier"),
+                   .dry_base = number("dryBase"),
+                   .dry_allowed_length = integer("dryAllowedLength"),
+                   .dry_last_n = std::max(0, integer("dryLastN")),
+                   .dry_breakers = ArrayOf(given.Get("dryBreakers"), ToString),
+                   .xtc_probability = number("xtcProbability"),
+                   .xtc_threshold = number("xtcThreshold"),
+                   .mirostat = integer("mirostat"),
+                   .mirostat_tau = number("mirostatTau"),
+                   .mirostat_eta = number("mirostatEta"),
+                   .biases = {},
+                   .grammar = StringOf(given, "grammar")};
+  const auto tokens = IntegersOf(given.Get("biasTokens"));
+  const auto values = FloatsOf(given.Get("biasValues"));
+  if (tokens.size() != values.size()) throw Failure("ERR_INTERNAL", "Biases and their tokens differ in number.");
+  for (size_t i = 0; i < tokens.size(); i++) {
+    if (!model.IsToken(tokens[i])) throw Failure("ERR_TOKEN_INVALID", std::to_string(tokens[i]) + " is no token of this model.");
+    spec.biases.push_back({tokens[i], values[i]});
+  }
+  return spec;
+}
+
+Request ToRequest(const Napi::Value& value, const Model& model, const ContextOptions& context) {
+  const Napi::Object given = ToObject(value);
+  Request request{.tokens = IntegersOf(given.Get("tokens")),
+                  .max_tokens = IntegerOf(given, "maxTokens"),
+                  .stops = ArrayOf(given.Get("stop"), ToString),
+                  .ignore_end = BoolOf(given, "ignoreEos"),
+                  .sampler = ToSampler(given.Get("sampler"), model),
+                  .logprobs = static_cast<int>(IntegerOf(given, "logprobs")),
+                  .priority = static_cast<int>(IntegerOf(given, "priority")),
+                  .progress = BoolOf(given, "progress"),
+                  .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens"))};
+  if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
+  for (const llama_token token : request.tokens) {
+    if (!model.IsToken(token)) throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+  }
+  if (static_cast<int64_t>(request.tokens.size()) > context.cells) {
+    throw Failure("ERR_CONTEXT_FULL", "The prompt has " + std::to_string(request.tokens.size()) +
+                                          " tokens, but the context holds " + std::to_string(context.cells) + ".");
+  }
+  return request;
+}
+
+EngineOptions ToEngineOptions(const Napi::Value& value) {
+  const Napi::Object given = ToObject(value);
+  constexpr int64_t kMostSequences = 256;  // llama_max_parallel_sequences()
+  EngineOptions options{
+      .loop = {.context = {.cells = IntegerOf(given, "contextSize"),
+                           .max_sequences = IntegerOf(given, "maxSequences"),
+                           .batch_size = IntegerOf(given, "batchSize"),
+                           .micro_batch_size = IntegerOf(given, "microBatchSize"),
+                           .threads = static_cast<int>(IntegerOf(given, "threads")),
+                           .flash_attention = StringOf(given, "flashAttention"),
+                           .key_type = StringOf(given, "keyType"),
+                           .value_type = StringOf(given, "valueType")},
+               .adapt_threads = BoolOf(given, "adaptThreads"),
+               .step_target_ms = NumberOf(given, "stepTargetMs")},
+      .queue_limit = IntegerOf(given, "queueLimit")};
+  const ContextOptions& context = options.loop.context;
+  const bool valid = context.cells >= 1 && context.cells <= INT32_MAX && context.max_sequences >= 1 &&
+                     context.max_sequences <= kMostSequences && context.batch_size >= 1 && context.batch_size <= INT32_MAX &&
+                     context.micro_batch_size >= 1 && context.threads >= 1 && context.threads <= GGML_MAX_N_THREADS &&
+                     options.queue_limit >= 0;
+  if (!valid) throw Failure("ERR_INTERNAL", "The engine was asked for with options out of range.");
+  return options;
+}
+
+/// What a JavaScript engine owns, with the model that its requests are checked against.
+struct EngineOwner {
+  static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x656e67696e650002};
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<EngineHandle> handle;
+};
+
+}  // namespace
+
+Napi::Value EngineCreate(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const auto model = OpenModel(info[0]);
+    const EngineOptions options = ToEngineOptions(info[1]);
+    if (!info[2].IsFunction()) throw Failure("ERR_INTERNAL", "engineCreate needs a function for news.");
+    const auto on_news = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
+    return Job<std::unique_ptr<Engine>>::Start(
+        info.Env(), {.work = [=] { return std::make_unique<Engine>(model, options); },
+                     .convert = [=](Napi::Env env, std::unique_ptr<Engine>& engine) -> Napi::Value {
+                       auto handle = std::make_shared<EngineHandle>(env, std::move(engine), std::move(*on_news));
+                       return ToHandle(env, std::make_shared<EngineOwner>(EngineOwner{model, std::move(handle)}));
+                     }});
+  });
+}
+
+Napi::Value EngineInfo(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const ContextOptions& context = FromHandle<EngineOwner>(info[0])->handle->engine().context_options();
+    auto result = Napi::Object::New(info.Env());
+    result.Set("contextSize", static_cast<double>(context.cells));
+    result.Set("maxSequences", static_cast<double>(context.max_sequences));
+    result.Set("batchSize", static_cast<double>(context.batch_size));
+    result.Set("microBatchSize", static_cast<double>(context.micro_batch_size));
+    result.Set("threads", context.threads);
+    return result;
+  });
+}
+
+Napi::Value EngineSubmit(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const auto owner = FromHandle<EngineOwner>(info[0]);
+    Engine& engine = owner->handle->engine();
+    const int64_t id = engine.Submit(ToRequest(info[1], *owner->model, engine.context_options()));
+    owner->handle->KeepAlive();
+    return Napi::Number::New(info.Env(), static_cast<double>(id));
+  });
+}
+
+Napi::Value EngineCancel(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const auto engine = FromHandle<EngineOwner>(info[0])->handle->engine_or_null();
+    if (engine) engine->Cancel(ToInteger(info[1]));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value EngineAcknowledge(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const auto owner = FromHandle<EngineOwner>(info[0]);
+    const auto engine = owner->handle->engine_or_null();
+    if (!engine) return info.Env().Undefined();
+    engine->Acknowledge(ToInteger(info[1]), ToInteger(info[2]));
+    owner->handle->KeepAlive();
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const EngineStats stats = FromHandle<EngineOwner>(info[0])->handle->engine().Stats();
+    auto result = Napi::Object::New(info.Env());
+    const auto set = [&](const char* key, double value) { result.Set(key, value); };
+    set("steps", static_cast<double>(stats.steps));
+    set("promptTokens", static_cast<double>(stats.prompt_tokens));
+    set("outputTokens", static_cast<double>(stats.output_tokens));
+    set("running", static_cast<double>(stats.running));
+    set("waiting", static_cast<double>(stats.waiting));
+    set("parked", static_cast<double>(stats.parked));
+    set("preemptions", static_cast<double>(stats.preemptions));
+    set("cellsUsed", static_cast<double>(stats.cells_used));
+    set("threads", static_cast<double>(stats.threads));
+    set("betweenDecodesMs", stats.between_decodes_ms);
+    set("decodeMs", stats.decode_ms);
+    set("deliveries", static_cast<double>(stats.deliveries));
+    return result;
+  });
+}
+
+Napi::Value EngineClose(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const auto handle = FromHandle<EngineOwner>(info[0])->handle;
+    const auto engine = handle->engine_or_null();
+    // The join happens off the JavaScript thread; what is left of it in Detach returns at once.
+    return Job<bool>::Start(info.Env(), {.work =
+                                             [engine] {
+                                               if (engine) engine->Close();
+                                               return true;
+                                             },
+                                         .convert = [handle](Napi::Env env, bool&) -> Napi::Value {
+                                           handle->Detach();
+                                           return env.Undefined();
+                                         }});
+  });
+}
+
+}  // namespace llamero

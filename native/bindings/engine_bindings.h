@@ -1,0 +1,15 @@
+#pragma once
+
+#include <napi.h>
+
+namespace llamero {
+
+Napi::Value EngineCreate(const Napi::CallbackInfo& info);
+Napi::Value EngineInfo(const Napi::CallbackInfo& info);
+Napi::Value EngineSubmit(const Napi::CallbackInfo& info);
+Napi::Value EngineCancel(const Napi::CallbackInfo& info);
+Napi::Value EngineAcknowledge(const Napi::CallbackInfo& info);
+Napi::Value EngineStatistics(const Napi::CallbackInfo& info);
+Napi::Value EngineClose(const Napi::CallbackInfo& info);
+
+}  // namespace llamero

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+
+#include "model.h"
+
+namespace llamero {
+
+/// A flag that JavaScript raises to stop a load.
+struct CancelFlag {
+  static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x63616e63656c0001};
+  std::atomic<bool> raised = false;
+};
+
+/// What a JavaScript Model owns: empty after close, while contexts may still share the weights.
+struct ModelHandle {
+  static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x6d6f64656c000001};
+  std::shared_ptr<const Model> model;
+};
+
+/// The open model behind a handle. Throws Failure: ERR_DISPOSED.
+std::shared_ptr<const Model> OpenModel(const Napi::Value& handle);
+
+Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info);
+Napi::Value Cancel(const Napi::CallbackInfo& info);
+Napi::Value ModelLoad(const Napi::CallbackInfo& info);
+Napi::Value ModelInfo(const Napi::CallbackInfo& info);
+Napi::Value ModelClose(const Napi::CallbackInfo& info);
+Napi::Value TokenizeText(const Napi::CallbackInfo& info);
+Napi::Value DetokenizeTokens(const Napi::CallbackInfo& info);
+Napi::Value Piece(const Napi::CallbackInfo& info);
+Napi::Value RenderConversation(const Napi::CallbackInfo& info);
+
+}  // namespace llamero

@@ -1,0 +1,75 @@
+#include "bindings/pure_bindings.h"
+
+#include "bindings/values.h"
+#include "engine/plan.h"
+#include "engine/threads.h"
+
+namespace llamero {
+namespace {
+
+PlanSequence ToPlanSequence(const Napi::Value& value) {
+  const Napi::Object given = ToObject(value);
+  return {.id = IntegerOf(given, "id"),
+          .known = IntegerOf(given, "known"),
+          .computed = IntegerOf(given, "computed"),
+          .parked = BoolOf(given, "parked"),
+          .priority = static_cast<int>(IntegerOf(given, "priority")),
+          .arrival = IntegerOf(given, "arrival"),
+          .generating = BoolOf(given, "generating")};
+}
+
+}  // namespace
+
+Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const Napi::Object limits = ToObject(info[1]);
+    const Plan plan = PlanStep(ArrayOf(info[0], ToPlanSequence), {.batch_size = IntegerOf(limits, "batchSize"),
+                                                                  .max_sequences = IntegerOf(limits, "maxSequences"),
+                                                                  .cells = IntegerOf(limits, "cells"),
+                                                                  .prefill_budget = IntegerOf(limits, "prefillBudget")});
+    auto result = Napi::Object::New(env);
+    result.Set("runs", ToArray(env, plan.runs, [&](const PlanRun& run) {
+                 auto object = Napi::Object::New(env);
+                 object.Set("id", static_cast<double>(run.id));
+                 object.Set("from", static_cast<double>(run.from));
+                 object.Set("count", static_cast<double>(run.count));
+                 object.Set("sample", run.sample);
+                 return object;
+               }));
+    result.Set("preempted", ToArray(env, plan.preempted, [&](int64_t id) {
+                 return Napi::Number::New(env, static_cast<double>(id));
+               }));
+    return result;
+  });
+}
+
+Napi::Value NextThreadState(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const Napi::Object given = ToObject(info[0]);
+    const ThreadState state = NextThreads({.threads = static_cast<int>(IntegerOf(given, "threads")),
+                                           .max_threads = static_cast<int>(IntegerOf(given, "maxThreads")),
+                                           .quiet_cost = NumberOf(given, "quietCost"),
+                                           .slowness = NumberOf(given, "slowness"),
+                                           .reduced_cost = NumberOf(given, "reducedCost"),
+                                           .steps_until_probe = static_cast<int>(IntegerOf(given, "stepsUntilProbe")),
+                                           .probe_interval = static_cast<int>(IntegerOf(given, "probeInterval")),
+                                           .probes_passed = static_cast<int>(IntegerOf(given, "probesPassed")),
+                                           .probing = BoolOf(given, "probing")},
+                                          ToNumber(info[1]));
+    auto result = Napi::Object::New(env);
+    result.Set("threads", state.threads);
+    result.Set("maxThreads", state.max_threads);
+    result.Set("quietCost", state.quiet_cost);
+    result.Set("slowness", state.slowness);
+    result.Set("reducedCost", state.reduced_cost);
+    result.Set("stepsUntilProbe", state.steps_until_probe);
+    result.Set("probeInterval", state.probe_interval);
+    result.Set("probesPassed", state.probes_passed);
+    result.Set("probing", state.probing);
+    return result;
+  });
+}
+
+}  // namespace llamero

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <napi.h>
+
+namespace llamero {
+
+// The engine's pure functions, for property tests from JavaScript.
+Napi::Value PlanOneStep(const Napi::CallbackInfo& info);
+Napi::Value NextThreadState(const Napi::CallbackInfo& info);
+
+}  // namespace llamero

@@ -1,0 +1,186 @@
+#include "engine/context.h"
+
+#include <ggml.h>
+
+#include <algorithm>
+
+#include "backends.h"
+#include "failure.h"
+#include "log.h"
+
+namespace llamero {
+namespace {
+
+ggml_type KvType(const std::string& name) {
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q5_1,
+                               GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0, GGML_TYPE_IQ4_NL}) {
+    if (name == ggml_type_name(type)) return type;
+  }
+  throw Failure("ERR_OPTION_INVALID", "The KV cache can't be of type '" + name + "'.");
+}
+
+llama_flash_attn_type FlashAttention(const std::string& name) {
+  if (name == "on") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  return name == "off" ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+}
+
+/// An upper bound of the KV cache's size, so that an absurd request is refused before minutes of allocation.
+size_t KvBytes(const llama_model* model, int64_t cells, ggml_type key, ggml_type value) {
+  const int heads = std::max(1, llama_model_n_head(model));
+  const int64_t width = int64_t{llama_model_n_embd(model)} / heads * std::max(1, llama_model_n_head_kv(model));
+  const auto bytes = [&](ggml_type type) { return width * ggml_type_size(type) / ggml_blck_size(type); };
+  return static_cast<size_t>(cells) * llama_model_n_layer(model) * (bytes(key) + bytes(value));
+}
+
+void RequireMemory(const llama_model* model, int64_t cells, ggml_type key, ggml_type value) {
+  constexpr size_t kMebibyte = size_t{1} << 20;
+  const size_t needed = KvBytes(model, cells, key, value);
+  const size_t free_bytes = FreeMemory();
+  if (free_bytes == 0 || needed < free_bytes) return;
+  throw Failure("ERR_OUT_OF_MEMORY", "A KV cache of " + std::to_string(cells) + " tokens needs " +
+                                         std::to_string(needed / kMebibyte) + " MiB, but " +
+                                         std::to_string(free_bytes / kMebibyte) +
+                                         " MiB are free. Lower contextSize or parallel.");
+}
+
+bool ShouldAbort(void* data) noexcept { return static_cast<const std::atomic<bool>*>(data)->load(); }
+
+}  // namespace
+
+/// With loadable backends the pool's functions are not linked but looked up in the CPU module.
+struct Context::ThreadPool {
+  using New = ggml_threadpool_t (*)(ggml_threadpool_params*);
+  using Free = void (*)(ggml_threadpool_t);
+
+  explicit ThreadPool(int threads) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(cpu);
+    const auto make = reinterpret_cast<New>(ggml_backend_reg_get_proc_address(registry, "ggml_threadpool_new"));
+    free = reinterpret_cast<Free>(ggml_backend_reg_get_proc_address(registry, "ggml_threadpool_free"));
+    ggml_threadpool_params params = ggml_threadpool_params_default(threads);
+    pool = make(&params);
+    if (pool == nullptr) throw Failure("ERR_OUT_OF_MEMORY", "The compute threads could not be started.");
+  }
+  ~ThreadPool() {
+    if (pool != nullptr) free(pool);
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  ggml_threadpool_t pool = nullptr;
+  Free free = nullptr;
+};
+
+Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort)
+    : model_(std::move(model)), options_(options) {
+  if (model_->vocabulary_only()) {
+    throw Failure("ERR_UNSUPPORTED", "The model was loaded with its vocabulary only; it can't generate.");
+  }
+  if (!llama_model_has_decoder(model_->get())) {
+    throw Failure("ERR_UNSUPPORTED", "This model only encodes; it can't generate text.");
+  }
+  const ggml_type key = KvType(options.key_type);
+  const ggml_type value = KvType(options.value_type);
+  RequireMemory(model_->get(), options.cells, key, value);
+
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<uint32_t>(options.cells);
+  params.n_batch = static_cast<uint32_t>(std::max(options.batch_size, options.max_sequences));
+  params.n_ubatch = static_cast<uint32_t>(std::min<int64_t>(options.micro_batch_size, params.n_batch));
+  params.n_seq_max = static_cast<uint32_t>(options.max_sequences);
+  // Without it the compute buffers hold logits for a whole micro-batch, hundreds of MiB for a large vocabulary.
+  params.n_outputs_max = static_cast<uint32_t>(options.max_sequences);
+  params.n_threads = options.threads;
+  params.n_threads_batch = options.threads;
+  params.flash_attn_type = FlashAttention(options.flash_attention);
+  params.type_k = key;
+  params.type_v = value;
+  params.kv_unified = true;
+  params.no_perf = true;
+  params.abort_callback = ShouldAbort;
+  params.abort_callback_data = const_cast<std::atomic<bool>*>(&abort);
+
+  const LogCapture log;
+  context_.reset(llama_init_from_model(model_->get(), params));
+  if (!context_) {
+    throw Failure("ERR_UNSUPPORTED", "llama.cpp could not make a context: " + log.Reason("it gave no reason") + ".");
+  }
+  if (llama_get_memory(context_.get()) == nullptr) {
+    throw Failure("ERR_UNSUPPORTED", "This model keeps no memory of tokens; it can't generate text.");
+  }
+  options_.cells = llama_n_ctx(context_.get());
+  options_.max_sequences = llama_n_seq_max(context_.get());
+  options_.batch_size = llama_n_batch(context_.get());
+  options_.micro_batch_size = llama_n_ubatch(context_.get());
+  AttachThreads();
+  WarmUp();
+}
+
+Context::~Context() {
+  if (context_) llama_detach_threadpool(context_.get());
+}
+
+void Context::AttachThreads() {
+  pool_ = std::make_unique<ThreadPool>(options_.threads);
+  llama_attach_threadpool(context_.get(), pool_->pool, nullptr);
+}
+
+/// The first decode touches every page of the weights and builds the graph; better now than in the first request.
+void Context::WarmUp() {
+  const llama_token bos = llama_vocab_bos(model_->vocab());
+  ClearBatch();
+  AddToBatch(model_->IsToken(bos) ? bos : 0, 0, 0, true);
+  Decode(options_.threads);
+  llama_memory_clear(llama_get_memory(context_.get()), true);
+  ClearBatch();
+}
+
+void Context::ClearBatch() {
+  tokens_.clear();
+  positions_.clear();
+  slot_counts_.clear();
+  slots_.clear();
+  outputs_.clear();
+}
+
+int Context::AddToBatch(llama_token token, int64_t position, llama_seq_id slot, bool sample) {
+  if (static_cast<int64_t>(tokens_.size()) >= options_.batch_size || slot < 0 || slot >= options_.max_sequences) {
+    throw Failure("ERR_INTERNAL", "A batch was built beyond its limits.");
+  }
+  tokens_.push_back(token);
+  positions_.push_back(static_cast<llama_pos>(position));
+  slot_counts_.push_back(1);
+  slots_.push_back(slot);
+  outputs_.push_back(sample ? 1 : 0);
+  return static_cast<int>(tokens_.size()) - 1;
+}
+
+Context::Outcome Context::Decode(int threads) {
+  slot_pointers_.resize(slots_.size());
+  for (size_t i = 0; i < slots_.size(); i++) slot_pointers_[i] = &slots_[i];
+  const llama_batch batch{.n_tokens = static_cast<int32_t>(tokens_.size()),
+                          .token = tokens_.data(),
+                          .embd = nullptr,
+                          .pos = positions_.data(),
+                          .n_seq_id = slot_counts_.data(),
+                          .seq_id = slot_pointers_.data(),
+                          .logits = outputs_.data()};
+  llama_set_n_threads(context_.get(), threads, threads);
+  const int status = llama_decode(context_.get(), batch);
+  if (status == 0) {
+    llama_synchronize(context_.get());
+    return Outcome::kDone;
+  }
+  if (status == 1) return Outcome::kNoCells;
+  return status == 2 ? Outcome::kAborted : Outcome::kBroken;
+}
+
+std::span<float> Context::Row(int index) {
+  float* row = llama_get_logits_ith(context_.get(), index);
+  if (row == nullptr) throw Failure("ERR_INTERNAL", "A row was asked for that was not computed.");
+  return {row, static_cast<size_t>(model_->vocabulary_size())};
+}
+
+void Context::Free(llama_seq_id slot) { llama_memory_seq_rm(llama_get_memory(context_.get()), slot, -1, -1); }
+
+}  // namespace llamero

@@ -1,0 +1,147 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+
+#include "failure.h"
+
+namespace llamero {
+
+Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
+    : options_(options),
+      loop_(std::move(model), options.loop, abort_,
+            {.before_decode = [this](std::vector<int64_t> ids) { BeforeDecode(std::move(ids)); },
+             .after_decode = [this] { AfterDecode(); },
+             .publish = [this](std::vector<News> news) { Publish(std::move(news)); }}),
+      context_options_(loop_.context_options()) {}
+
+Engine::~Engine() { Close(); }
+
+void Engine::Start(std::function<void()> wake) {
+  wake_ = std::move(wake);
+  thread_ = std::make_unique<Thread>([this] { Run(); });
+}
+
+int64_t Engine::Submit(Request request) {
+  const std::lock_guard lock(mutex_);
+  if (closing_) throw Failure("ERR_DISPOSED", "The model was closed; load it again to generate.");
+  const int64_t places = context_options_.max_sequences + options_.queue_limit;
+  if (static_cast<int64_t>(live_.size()) >= places) {
+    throw Failure("ERR_QUEUE_FULL", std::to_string(live_.size()) + " requests are running or waiting, the limit is " +
+                                        std::to_string(places) + "; wait for some to end or raise queueLimit.");
+  }
+  const int64_t id = next_id_++;
+  live_.insert(id);
+  active_ = true;
+  const auto submitted = Clock::now();
+  commands_.push_back([id, submitted, request = std::move(request)](Loop& loop) mutable {
+    loop.Submit(id, std::move(request), submitted);
+  });
+  changed_.notify_one();
+  return id;
+}
+
+void Engine::Cancel(int64_t id) {
+  const std::lock_guard lock(mutex_);
+  if (!live_.contains(id)) return;
+  cancelled_.insert(id);
+  commands_.push_back([id](Loop& loop) { loop.Cancel(id); });
+  const auto is_cancelled = [&](int64_t participant) { return cancelled_.contains(participant); };
+  if (!participants_.empty() && std::all_of(participants_.begin(), participants_.end(), is_cancelled)) abort_ = true;  // E3
+  changed_.notify_one();
+}
+
+void Engine::Acknowledge(int64_t id, int64_t tokens) {
+  Post([id, tokens](Loop& loop) { loop.Acknowledge(id, tokens); });
+}
+
+void Engine::Post(Command command) {
+  const std::lock_guard lock(mutex_);
+  commands_.push_back(std::move(command));
+  active_ = true;
+  changed_.notify_one();
+}
+
+EngineStats Engine::Stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void Engine::Close() {
+  const std::lock_guard closing(close_mutex_);  // E4: a second caller waits for the first
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    abort_ = true;
+    changed_.notify_one();
+  }
+  if (thread_) thread_->Join();
+  thread_.reset();
+}
+
+void Engine::Run() {
+  while (true) {
+    std::deque<Command> commands;
+    {
+      std::unique_lock lock(mutex_);
+      if (commands_.empty() && !closing_ && !loop_.HasWork()) {
+        active_ = false;
+        loop_.Pause();
+        // JavaScript decides on a wake whether the event loop must stay alive.
+        if (wake_) wake_();
+        changed_.wait(lock, [&] { return closing_ || !commands_.empty(); });
+      }
+      if (closing_) break;
+      commands.swap(commands_);
+    }
+    for (Command& command : commands) command(loop_);  // E2
+    if (loop_.HasWork()) loop_.Step();
+    Snapshot();
+  }
+  std::deque<Command> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    rest.swap(commands_);
+  }
+  for (Command& command : rest) command(loop_);
+  loop_.EndAll("ERR_DISPOSED", "The model was closed while this request was running.");
+  Snapshot();
+  active_ = false;
+}
+
+void Engine::BeforeDecode(std::vector<int64_t> participants) {
+  const std::lock_guard lock(mutex_);
+  participants_ = std::move(participants);
+}
+
+void Engine::AfterDecode() {
+  const std::lock_guard lock(mutex_);
+  participants_.clear();
+  if (!closing_) abort_ = false;
+}
+
+void Engine::Publish(std::vector<News> news) {
+  Snapshot();  // whoever is told sees figures that include what he is told
+  {
+    const std::lock_guard lock(mutex_);
+    for (const News& one : news) {
+      if (!one.finish) continue;
+      live_.erase(one.id);
+      cancelled_.erase(one.id);
+    }
+  }
+  if (!outbox_.Add(std::move(news))) return;
+  {
+    const std::lock_guard lock(mutex_);
+    deliveries_++;
+  }
+  if (wake_) wake_();  // E5
+}
+
+void Engine::Snapshot() {
+  EngineStats stats = loop_.Stats();
+  const std::lock_guard lock(mutex_);
+  stats.deliveries = deliveries_;
+  stats_ = stats;
+}
+
+}  // namespace llamero

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "engine/loop.h"
+#include "engine/news.h"
+#include "model.h"
+#include "thread.h"
+
+namespace llamero {
+
+struct EngineOptions {
+  LoopOptions loop;
+  int64_t queue_limit = 512;
+};
+
+/// A context with its own thread: requests go in from any thread, news come out through an outbox.
+///
+/// Rules of threads and teardown, cited below:
+/// E1  Only the engine thread touches the loop after construction.
+/// E2  Commands are applied between two steps, all of them: a cancelled sequence takes part in no further decode.
+/// E3  A decode is cut short only when every sequence in it was cancelled, or the engine closes.
+/// E4  Close ends the requests with ERR_DISPOSED, joins the thread, and is idempotent.
+/// E5  `wake` comes from the engine thread and must not block.
+class Engine {
+ public:
+  /// Throws Failure as Context does.
+  Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Starts the thread. `wake` is called when the outbox has news and nobody has been told yet.
+  void Start(std::function<void()> wake);
+
+  /// Throws Failure: ERR_QUEUE_FULL, ERR_DISPOSED.
+  int64_t Submit(Request request);
+  void Cancel(int64_t id);
+  void Acknowledge(int64_t id, int64_t tokens);
+  std::vector<News> TakeNews() { return outbox_.Take(); }
+
+  const ContextOptions& context_options() const { return context_options_; }
+  EngineStats Stats() const;
+  /// Whether something is running or waiting to run; parked sequences wait for their readers.
+  bool active() const { return active_; }
+  /// REQUIRES: not called on the engine thread.
+  void Close();
+
+ private:
+  using Command = std::function<void(Loop&)>;
+
+  void Run();
+  void Post(Command command);
+  void BeforeDecode(std::vector<int64_t> participants);
+  void AfterDecode();
+  void Publish(std::vector<News> news);
+  void Snapshot();
+
+  EngineOptions options_;
+  std::atomic<bool> abort_ = false;
+  Loop loop_;
+  ContextOptions context_options_;
+  Outbox outbox_;
+  std::function<void()> wake_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Command> commands_;
+  std::set<int64_t> live_;
+  std::set<int64_t> cancelled_;
+  std::vector<int64_t> participants_;
+  EngineStats stats_;
+  int64_t deliveries_ = 0;
+  int64_t next_id_ = 1;
+  bool closing_ = false;
+  std::atomic<bool> active_ = false;
+
+  std::mutex close_mutex_;
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace llamero

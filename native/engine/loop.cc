@@ -1,0 +1,256 @@
+#include "engine/loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "failure.h"
+
+namespace llamero {
+namespace {
+
+constexpr int64_t kLeastPrefill = 32;
+
+const char* const kBrokenMessage = "The engine's context broke in an earlier step; close the model and load it again.";
+
+}  // namespace
+
+Loop::Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const std::atomic<bool>& abort, Hooks hooks)
+    : model_(std::move(model)), options_(options), context_(model_, options.context, abort), hooks_(std::move(hooks)) {
+  const int threads = context_.options().threads;
+  for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
+  for (int64_t slot = context_.options().max_sequences; slot-- > 0;) {
+    free_slots_.push_back(static_cast<llama_seq_id>(slot));
+  }
+}
+
+void Loop::Submit(int64_t id, Request request, Clock::time_point submitted) {
+  try {
+    if (broken_) throw Failure("ERR_ENGINE_CRASHED", kBrokenMessage);
+    sequences_.try_emplace(id, id, std::move(request), model_, submitted);
+  } catch (...) {
+    const Failure failure = CurrentFailure("ERR_ENGINE_CRASHED");
+    Finish& finish = NewsOf(id).finish.emplace();
+    finish.reason = FinishReason::kError;
+    finish.error_code = failure.code();
+    finish.error_message = failure.what();
+    Publish();
+  }
+}
+
+void Loop::Cancel(int64_t id) {
+  const auto position = sequences_.find(id);
+  if (position == sequences_.end()) return;
+  NewsOf(id).finish = position->second.End(FinishReason::kAbort, Clock::now());
+  Remove(position);
+  Publish();
+}
+
+void Loop::Acknowledge(int64_t id, int64_t tokens) {
+  const auto position = sequences_.find(id);
+  if (position != sequences_.end()) position->second.acknowledged = tokens;
+}
+
+bool Loop::HasWork() const {
+  return std::any_of(sequences_.begin(), sequences_.end(), [](const auto& entry) { return !entry.second.parked(); });
+}
+
+void Loop::Step() {
+  const Plan plan = MakePlan();
+  for (const int64_t id : plan.preempted) Preempt(sequences_.at(id));
+  if (plan.runs.empty()) {
+    // The plan always advances the first in rank; if it can't, waiting would be for ever.
+    for (auto& [id, sequence] : sequences_) {
+      if (!sequence.parked()) return Fail(sequence, "ERR_INTERNAL", "The engine found nothing to run.");
+    }
+    return;
+  }
+  FillBatch(plan);
+  switch (TimedDecode(plan)) {
+    case Context::Outcome::kDone:
+      Harvest(plan);
+      break;
+    case Context::Outcome::kNoCells:
+      OnNoCells(plan);
+      break;
+    case Context::Outcome::kAborted:
+      for (const PlanRun& run : plan.runs) Preempt(sequences_.at(run.id));
+      break;
+    case Context::Outcome::kBroken:
+      broken_ = true;
+      EndAll("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
+      break;
+  }
+  Publish();
+}
+
+Plan Loop::MakePlan() const {
+  std::vector<PlanSequence> planned;
+  planned.reserve(sequences_.size());
+  for (const auto& [id, sequence] : sequences_) planned.push_back(sequence.Planned());
+  const ContextOptions& context = context_.options();
+  int64_t budget = context.micro_batch_size;
+  if (prefill_ms_per_token_ > 0) {
+    const auto fitting = static_cast<int64_t>(options_.step_target_ms / prefill_ms_per_token_);
+    budget = std::clamp(fitting, std::min(kLeastPrefill, budget), budget);
+  }
+  return PlanStep(std::move(planned), {.batch_size = context.batch_size,
+                                       .max_sequences = context.max_sequences,
+                                       .cells = context.cells,
+                                       .prefill_budget = budget});
+}
+
+void Loop::FillBatch(const Plan& plan) {
+  context_.ClearBatch();
+  rows_.clear();
+  for (const PlanRun& run : plan.runs) {
+    Sequence& sequence = sequences_.at(run.id);
+    if (sequence.slot == Sequence::kNoSlot) sequence.slot = TakeSlot();
+    for (int64_t position = run.from; position < run.from + run.count; position++) {
+      const bool sample = run.sample && position + 1 == run.from + run.count;
+      const int row = context_.AddToBatch(sequence.tokens()[position], position, sequence.slot, sample);
+      if (sample) rows_[run.id] = row;
+    }
+  }
+}
+
+Context::Outcome Loop::TimedDecode(const Plan& plan) {
+  std::vector<int64_t> participants;
+  for (const PlanRun& run : plan.runs) participants.push_back(run.id);
+  hooks_.before_decode(std::move(participants));
+  decode_started_ = Clock::now();
+  if (last_decode_ended_ != Clock::time_point{}) {
+    stats_.between_decodes_ms += MillisecondsBetween(last_decode_ended_, decode_started_);
+  }
+  stats_.threads = ThreadsFor(context_.batch_tokens()).threads;
+  Context::Outcome outcome = Context::Outcome::kBroken;
+  try {
+    outcome = context_.Decode(static_cast<int>(stats_.threads));
+  } catch (...) {
+    // An exception from inside llama.cpp leaves its state unknown: the same as a failed compute.
+  }
+  last_decode_ended_ = Clock::now();
+  hooks_.after_decode();
+  const double milliseconds = MillisecondsBetween(decode_started_, last_decode_ended_);
+  stats_.steps++;
+  stats_.decode_ms += milliseconds;
+  if (outcome == Context::Outcome::kDone) Learn(plan, milliseconds);
+  return outcome;
+}
+
+void Loop::Learn(const Plan& plan, double milliseconds) {
+  const auto tokens = static_cast<double>(context_.batch_tokens());
+  if (options_.adapt_threads) {
+    ThreadState& state = ThreadsFor(context_.batch_tokens());
+    state = NextThreads(state, milliseconds / tokens);
+  }
+  if (tokens < kLeastPrefill) return;
+  constexpr double kFollow = 0.3;
+  const double cost = milliseconds / tokens;
+  prefill_ms_per_token_ += (cost - prefill_ms_per_token_) * (prefill_ms_per_token_ == 0 ? 1 : kFollow);
+}
+
+void Loop::Harvest(const Plan& plan) {
+  for (const PlanRun& run : plan.runs) {
+    const auto position = sequences_.find(run.id);
+    Sequence& sequence = position->second;
+    sequence.Computed(run.count, decode_started_);
+    const bool prompt = run.count > 1 || !run.sample;
+    stats_.prompt_tokens += prompt ? run.count : 0;
+    if (sequence.wants_progress()) NewsOf(run.id).prompt_tokens = sequence.computed();
+    if (!run.sample) continue;
+    News& news = NewsOf(run.id);
+    try {
+      sequence.Advance(context_.Row(rows_.at(run.id)), context_.options().cells, Clock::now(), news);
+    } catch (...) {
+      const Failure failure = CurrentFailure("ERR_ENGINE_CRASHED");
+      Fail(sequence, failure.code(), failure.what());
+      continue;
+    }
+    stats_.output_tokens += static_cast<int64_t>(news.tokens.size());
+    if (news.finish) Remove(position);
+  }
+}
+
+/// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.
+void Loop::OnNoCells(const Plan& plan) {
+  Sequence& last = sequences_.at(plan.runs.back().id);
+  if (plan.runs.size() > 1 || last.computed() > 0) {
+    Preempt(last);
+    if (plan.runs.size() > 1) return;
+  }
+  Fail(last, "ERR_CONTEXT_FULL", "The model's memory has no room for this request; shorten it or raise contextSize.");
+}
+
+void Loop::Preempt(Sequence& sequence) {
+  if (sequence.slot == Sequence::kNoSlot) return;
+  context_.Free(sequence.slot);
+  free_slots_.push_back(sequence.slot);
+  sequence.slot = Sequence::kNoSlot;
+  if (sequence.computed() > 0) stats_.preemptions++;
+  sequence.Forget();
+}
+
+void Loop::Fail(Sequence& sequence, const std::string& code, const std::string& message) {
+  Finish finish = sequence.End(FinishReason::kError, Clock::now());
+  finish.error_code = code;
+  finish.error_message = message;
+  NewsOf(sequence.id()).finish = std::move(finish);
+  Remove(sequences_.find(sequence.id()));
+}
+
+/// The cells of an ended sequence become free here; keeping its prefix for others will hook in at this place.
+void Loop::Remove(Sequences::iterator position) {
+  Sequence& sequence = position->second;
+  if (sequence.slot != Sequence::kNoSlot) {
+    context_.Free(sequence.slot);
+    free_slots_.push_back(sequence.slot);
+  }
+  sequences_.erase(position);
+}
+
+void Loop::EndAll(const std::string& code, const std::string& message) {
+  while (!sequences_.empty()) Fail(sequences_.begin()->second, code, message);
+  Publish();
+}
+
+News& Loop::NewsOf(int64_t id) {
+  for (News& news : news_) {
+    if (news.id == id) return news;
+  }
+  news_.emplace_back().id = id;
+  return news_.back();
+}
+
+ThreadState& Loop::ThreadsFor(size_t tokens) {
+  const size_t bucket = tokens <= 1 ? 0 : tokens <= 4 ? 1 : tokens <= 16 ? 2 : tokens <= 64 ? 3 : 4;
+  return threads_[bucket];
+}
+
+llama_seq_id Loop::TakeSlot() {
+  if (free_slots_.empty()) throw Failure("ERR_INTERNAL", "The plan runs more sequences than there are slots.");
+  const llama_seq_id slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
+void Loop::Publish() {
+  if (news_.empty()) return;
+  hooks_.publish(std::exchange(news_, {}));
+}
+
+EngineStats Loop::Stats() const {
+  EngineStats stats = stats_;
+  for (const auto& [id, sequence] : sequences_) {
+    stats.cells_used += sequence.computed();
+    if (sequence.parked()) {
+      stats.parked++;
+    } else if (sequence.slot == Sequence::kNoSlot) {
+      stats.waiting++;
+    } else {
+      stats.running++;
+    }
+  }
+  return stats;
+}
+
+}  // namespace llamero

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/news.h"
+#include "engine/plan.h"
+#include "engine/sequence.h"
+#include "engine/threads.h"
+
+namespace llamero {
+
+struct LoopOptions {
+  ContextOptions context;
+  bool adapt_threads = true;
+  double step_target_ms = 50;
+};
+
+struct EngineStats {
+  int64_t steps = 0;
+  int64_t prompt_tokens = 0;
+  int64_t output_tokens = 0;
+  int64_t running = 0;
+  int64_t waiting = 0;
+  int64_t parked = 0;
+  int64_t preemptions = 0;
+  int64_t cells_used = 0;
+  int64_t threads = 0;
+  int64_t deliveries = 0;
+  double between_decodes_ms = 0;
+  double decode_ms = 0;
+};
+
+/// The batching engine's state and its step: plan, decode, sample, publish. Everything here lives on the engine thread.
+class Loop {
+ public:
+  struct Hooks {
+    /// The sequences that the coming decode computes; `after_decode` ends that.
+    std::function<void(std::vector<int64_t>)> before_decode;
+    std::function<void()> after_decode;
+    std::function<void(std::vector<News>)> publish;
+  };
+
+  Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const std::atomic<bool>& abort, Hooks hooks);
+
+  void Submit(int64_t id, Request request, Clock::time_point submitted);
+  void Cancel(int64_t id);
+  void Acknowledge(int64_t id, int64_t tokens);
+
+  /// Whether a step would do anything.
+  bool HasWork() const;
+  void Step();
+  /// The next step does not follow the last one at once: the time between them is no cost of ours.
+  void Pause() { last_decode_ended_ = {}; }
+  /// Ends every sequence with an error.
+  void EndAll(const std::string& code, const std::string& message);
+
+  const ContextOptions& context_options() const { return context_.options(); }
+  EngineStats Stats() const;
+
+ private:
+  using Sequences = std::map<int64_t, Sequence>;
+
+  Plan MakePlan() const;
+  void FillBatch(const Plan& plan);
+  Context::Outcome TimedDecode(const Plan& plan);
+  void Learn(const Plan& plan, double milliseconds);
+  void Harvest(const Plan& plan);
+  void OnNoCells(const Plan& plan);
+  void Preempt(Sequence& sequence);
+  void Fail(Sequence& sequence, const std::string& code, const std::string& message);
+  void Remove(Sequences::iterator position);
+  News& NewsOf(int64_t id);
+  ThreadState& ThreadsFor(size_t tokens);
+  llama_seq_id TakeSlot();
+  void Publish();
+
+  std::shared_ptr<const Model> model_;
+  LoopOptions options_;
+  Context context_;
+  Hooks hooks_;
+  Sequences sequences_;
+  std::vector<llama_seq_id> free_slots_;
+  std::map<int64_t, int> rows_;  // sequence → index of its sampled row in the batch
+  std::vector<News> news_;
+  std::array<ThreadState, 5> threads_;  // by the size of the step
+  double prefill_ms_per_token_ = 0;
+  bool broken_ = false;
+  EngineStats stats_;
+  Clock::time_point decode_started_{};
+  Clock::time_point last_decode_ended_{};
+};
+
+}  // namespace llamero

@@ -1,0 +1,139 @@
+#include "engine/plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+namespace llamero {
+namespace {
+
+/// Rank by which cells are defended: smaller is safer.
+auto Rank(const PlanSequence& sequence) {
+  return std::make_tuple(sequence.parked, -int64_t{sequence.priority}, sequence.arrival);
+}
+
+int64_t Gap(const PlanSequence& sequence) { return sequence.known - sequence.computed; }
+
+class Planner {
+ public:
+  Planner(std::vector<PlanSequence> sequences, const PlanLimits& limits)
+      : sequences_(std::move(sequences)), limits_(limits), batch_left_(limits.batch_size) {
+    std::sort(sequences_.begin(), sequences_.end(),
+              [](const PlanSequence& a, const PlanSequence& b) { return Rank(a) < Rank(b); });
+    for (const PlanSequence& sequence : sequences_) {
+      free_cells_ -= sequence.computed;
+      if (sequence.computed > 0) slots_used_++;
+    }
+    free_cells_ += limits.cells;
+  }
+
+  Plan Take() {
+    for (size_t i = 0; i < sequences_.size(); i++) {
+      if (IsDecode(sequences_[i])) Run(i, 1);
+    }
+    int64_t budget = plan_.runs.empty() ? batch_left_ : std::min(batch_left_, limits_.prefill_budget);
+    for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
+      if (IsPrefill(sequences_[i])) budget -= Run(i, std::min(budget, Gap(sequences_[i])));
+    }
+    for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
+      if (!IsNew(sequences_[i])) continue;
+      // In order: a small request must not overtake a large one that waits for cells, or that one starves.
+      if (!Admit(i)) break;
+      budget -= Run(i, std::min(budget, Gap(sequences_[i])));
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  static bool IsDecode(const PlanSequence& s) { return !s.parked && s.computed > 0 && Gap(s) == 1; }
+  static bool IsPrefill(const PlanSequence& s) { return !s.parked && s.computed > 0 && Gap(s) > 1; }
+  static bool IsNew(const PlanSequence& s) { return !s.parked && s.computed == 0; }
+
+  /// Runs up to `wanted` tokens of sequence `i`, taking cells from lower ranks if there are none. Returns the count.
+  int64_t Run(size_t i, int64_t wanted) {
+    PlanSequence& sequence = sequences_[i];
+    if (batch_left_ == 0) return 0;
+    while (free_cells_ == 0) {
+      if (!PreemptBelow(i)) return 0;
+    }
+    const int64_t count = std::min({wanted, batch_left_, free_cells_});
+    plan_.runs.push_back({sequence.id, sequence.computed, count, count == Gap(sequence)});
+    if (sequence.computed == 0) slots_used_++;
+    free_cells_ -= count;
+    batch_left_ -= count;
+    sequence.computed += count;
+    return count;
+  }
+
+  /// Takes the cells of the lowest rank behind `i` that holds any and does not run in this step.
+  bool PreemptBelow(size_t i) {
+    for (size_t victim = sequences_.size(); victim-- > i + 1;) {
+      if (!Preemptible(victim)) continue;
+      Preempt(victim);
+      return true;
+    }
+    return false;
+  }
+
+  bool Preemptible(size_t i) const {
+    const PlanSequence& sequence = sequences_[i];
+    if (sequence.computed == 0) return false;
+    return std::none_of(plan_.runs.begin(), plan_.runs.end(), [&](const PlanRun& run) { return run.id == sequence.id; });
+  }
+
+  void Preempt(size_t i) {
+    PlanSequence& sequence = sequences_[i];
+    plan_.preempted.push_back(sequence.id);
+    free_cells_ += sequence.computed;
+    sequence.computed = 0;
+    sequence.parked = true;  // not again in this step
+    slots_used_--;
+  }
+
+  /// Whether the whole of new sequence `i` fits beside what was promised to others. Takes the cells of those that are
+  /// parked or of lower priority if that makes it fit.
+  bool Admit(size_t i) {
+    const PlanSequence& sequence = sequences_[i];
+    int64_t cells = free_cells_ - Promised();
+    int64_t slots = limits_.max_sequences - slots_used_;
+    const auto fits = [&] {
+      // One cell of air for every sequence that runs: the next step must not take back what this one gave.
+      const int64_t air = std::min(limits_.max_sequences - slots, limits_.cells - sequence.known);
+      return slots > 0 && cells >= sequence.known + air;
+    };
+    std::vector<size_t> victims;
+    for (size_t other = sequences_.size(); !fits() && other-- > i + 1;) {
+      const PlanSequence& candidate = sequences_[other];
+      const bool below = candidate.parked || candidate.priority < sequence.priority;
+      if (!below || !Preemptible(other)) continue;
+      cells += candidate.parked || Gap(candidate) == 1 ? candidate.computed : candidate.known;
+      slots++;
+      victims.push_back(other);
+    }
+    if (!fits()) return false;
+    for (const size_t victim : victims) Preempt(victim);
+    return true;
+  }
+
+  /// Cells that admitted prompts still need.
+  int64_t Promised() const {
+    return std::accumulate(sequences_.begin(), sequences_.end(), int64_t{0}, [](int64_t sum, const PlanSequence& s) {
+      return sum + (IsPrefill(s) ? Gap(s) : 0);
+    });
+  }
+
+  std::vector<PlanSequence> sequences_;
+  PlanLimits limits_;
+  Plan plan_;
+  int64_t free_cells_ = 0;
+  int64_t batch_left_;
+  int64_t slots_used_ = 0;
+};
+
+}  // namespace
+
+Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits) {
+  return Planner(std::move(sequences), limits).Take();
+}
+
+}  // namespace llamero

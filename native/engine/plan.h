@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace llamero {
+
+/// One sequence as the plan sees it: tokens known and a smaller number computed.
+struct PlanSequence {
+  int64_t id = 0;
+  int64_t known = 0;     // prompt and generated tokens
+  int64_t computed = 0;  // tokens whose keys and values lie in the cache; 0: it holds no slot
+  bool parked = false;   // its reader is behind: it keeps its cells, but does not run
+  int priority = 0;      // higher runs first
+  int64_t arrival = 0;   // order of arrival, unique
+  bool generating = false;  // has produced a token before
+};
+
+struct PlanLimits {
+  int64_t batch_size = 0;      // tokens of one decode
+  int64_t max_sequences = 0;   // sequences that may hold cells
+  int64_t cells = 0;           // tokens that the cache holds
+  int64_t prefill_budget = 0;  // prompt tokens of a step that also carries generating sequences
+};
+
+/// Tokens [from, from + count) of a sequence; the last row is sampled when it is the last known token.
+struct PlanRun {
+  int64_t id = 0;
+  int64_t from = 0;
+  int64_t count = 0;
+  bool sample = false;
+};
+
+struct Plan {
+  std::vector<PlanRun> runs;
+  std::vector<int64_t> preempted;  // lose their cells before the runs and start over later
+};
+
+/// Decides what one step computes. A sequence has tokens known and a smaller number computed; a step narrows the gap.
+/// Prefill, chunks of it, and recomputing after a preemption are all that one thing.
+///
+/// Policy: sequences that lack one token (they generate) go first, then prompts by priority and arrival; while
+/// somebody generates, prompts share `prefill_budget`. A sequence is admitted when its whole prompt fits into the cells
+/// left. When cells run short the lowest in rank lose theirs: parked before running, low priority before high, late
+/// before early. Hence the first in rank always advances, and nobody starves.
+///
+/// REQUIRES: known > computed for every sequence, and known <= cells. Pure: equal input gives equal output.
+Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits);
+
+}  // namespace llamero

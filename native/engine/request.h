@@ -1,0 +1,70 @@
+#pragma once
+
+#include <llama.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llamero {
+
+/// How the next token is chosen; ranges are checked in TypeScript, meanings are llama.cpp's.
+struct SamplerSpec {
+  uint32_t seed = 0;
+  float temperature = 0;
+  int top_k = 0;
+  float top_p = 1;
+  float min_p = 0;
+  float typical_p = 1;
+  float repeat_penalty = 1;
+  int repeat_last_n = 0;
+  float presence_penalty = 0;
+  float frequency_penalty = 0;
+  float dry_multiplier = 0;
+  float dry_base = 0;
+  int dry_allowed_length = 0;
+  int dry_last_n = 0;
+  std::vector<std::string> dry_breakers;
+  float xtc_probability = 0;
+  float xtc_threshold = 0;
+  int mirostat = 0;
+  float mirostat_tau = 0;
+  float mirostat_eta = 0;
+  std::vector<llama_logit_bias> biases;
+  std::string grammar;
+};
+
+/// One generation, as it enters the queue.
+struct Request {
+  std::vector<llama_token> tokens;
+  int64_t max_tokens = -1;  // -1: until the context is full
+  std::vector<std::string> stops;
+  bool ignore_end = false;
+  SamplerSpec sampler;
+  int logprobs = -1;  // alternatives per token; -1: none
+  int priority = 0;
+  bool progress = false;
+  int64_t buffer_tokens = 0;  // unread tokens at which the sequence parks
+};
+
+struct TokenLogprob {
+  llama_token token;
+  float logprob;
+};
+
+enum class FinishReason { kStop, kLength, kAbort, kContextFull, kError };
+
+struct Finish {
+  FinishReason reason = FinishReason::kStop;
+  std::string error_code;
+  std::string error_message;
+  int64_t input_tokens = 0;
+  int64_t cached_tokens = 0;
+  int64_t output_tokens = 0;
+  double queue_ms = 0;
+  double prefill_ms = 0;
+  double decode_ms = 0;
+  double ttft_ms = 0;
+};
+
+}  // namespace llamero

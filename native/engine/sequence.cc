@@ -1,0 +1,73 @@
+#include "engine/sequence.h"
+
+#include "failure.h"
+
+namespace llamero {
+
+Sequence::Sequence(int64_t id, Request request, std::shared_ptr<const Model> model, Clock::time_point submitted)
+    : id_(id),
+      request_(std::move(request)),
+      model_(std::move(model)),
+      sampler_(model_, request_.sampler, request_.ignore_end, request_.tokens),
+      text_(request_.stops),
+      tokens_(std::move(request_.tokens)),
+      prompt_size_(static_cast<int64_t>(tokens_.size())),
+      submitted_(submitted) {}
+
+PlanSequence Sequence::Planned() const {
+  return {.id = id_,
+          .known = static_cast<int64_t>(tokens_.size()),
+          .computed = computed_,
+          .parked = parked(),
+          .priority = request_.priority,
+          .arrival = id_,
+          .generating = generated_ > 0};
+}
+
+bool Sequence::parked() const { return acknowledged >= 0 && generated_ - acknowledged >= request_.buffer_tokens; }
+
+void Sequence::Computed(int64_t count, Clock::time_point started) {
+  computed_ += count;
+  if (started_ == Clock::time_point{}) started_ = started;
+}
+
+void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point now, News& news) {
+  if (generated_ == 0) first_token_ = now;
+  if (request_.max_tokens == 0) return Stop(FinishReason::kLength, now, news);
+  Sampler::Choice choice = sampler_.Sample(row, request_.logprobs);
+  generated_++;
+  tokens_.push_back(choice.token);
+  news.tokens.push_back(choice.token);
+  if (request_.logprobs >= 0) news.logprobs.push_back(std::move(choice.logprobs));
+
+  if (!request_.ignore_end && model_->EndsGeneration(choice.token)) return Stop(FinishReason::kStop, now, news);
+  StopMatcher::Outcome outcome = text_.Add(model_->Piece(choice.token));
+  news.text += outcome.text;
+  if (outcome.stopped) {
+    news.finish = End(FinishReason::kStop, now);
+    return;
+  }
+  if (request_.max_tokens >= 0 && generated_ >= request_.max_tokens) return Stop(FinishReason::kLength, now, news);
+  if (static_cast<int64_t>(tokens_.size()) > cells) return Stop(FinishReason::kContextFull, now, news);
+}
+
+void Sequence::Stop(FinishReason reason, Clock::time_point now, News& news) {
+  news.text += text_.Finish();
+  news.finish = End(reason, now);
+}
+
+Finish Sequence::End(FinishReason reason, Clock::time_point now) const {
+  const bool started = started_ != Clock::time_point{};
+  const bool produced = generated_ > 0;
+  Finish finish;
+  finish.reason = reason;
+  finish.input_tokens = prompt_size_;
+  finish.output_tokens = generated_;
+  finish.queue_ms = MillisecondsBetween(submitted_, started ? started_ : now);
+  finish.prefill_ms = started ? MillisecondsBetween(started_, produced ? first_token_ : now) : 0;
+  finish.decode_ms = produced ? MillisecondsBetween(first_token_, now) : 0;
+  finish.ttft_ms = produced ? MillisecondsBetween(submitted_, first_token_) : 0;
+  return finish;
+}
+
+}  // namespace llamero

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/news.h"
+#include "engine/plan.h"
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "engine/text.h"
+
+namespace llamero {
+
+using Clock = std::chrono::steady_clock;
+
+inline double MillisecondsBetween(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+/// One request in the engine: its tokens, how many of them are computed, and what its reader has taken.
+/// Lives on the engine thread.
+class Sequence {
+ public:
+  static constexpr llama_seq_id kNoSlot = -1;
+
+  Sequence(int64_t id, Request request, std::shared_ptr<const Model> model, Clock::time_point submitted);
+
+  PlanSequence Planned() const;
+  int64_t id() const { return id_; }
+  const std::vector<llama_token>& tokens() const { return tokens_; }
+  int64_t computed() const { return computed_; }
+  bool parked() const;
+  bool wants_progress() const { return request_.progress && generated_ == 0; }
+
+  /// The slot in the KV cache while it holds cells.
+  llama_seq_id slot = kNoSlot;
+  /// Tokens its reader has taken; -1: it takes everything.
+  int64_t acknowledged = 0;
+
+  void Computed(int64_t count, Clock::time_point started);
+  /// Its cells are gone: it starts over.
+  void Forget() { computed_ = 0; }
+
+  /// Samples the next token from its row and adds what follows from it to `news`. `cells` is the most tokens that the
+  /// context can hold. Sets news.finish when the generation ends.
+  void Advance(std::span<float> row, int64_t cells, Clock::time_point now, News& news);
+
+  Finish End(FinishReason reason, Clock::time_point now) const;
+
+ private:
+  void Stop(FinishReason reason, Clock::time_point now, News& news);
+
+  int64_t id_;
+  Request request_;
+  std::shared_ptr<const Model> model_;
+  Sampler sampler_;
+  TextAssembler text_;
+  std::vector<llama_token> tokens_;
+  int64_t prompt_size_;
+  int64_t computed_ = 0;
+  int64_t generated_ = 0;
+  Clock::time_point submitted_;
+  Clock::time_point started_{};
+  Clock::time_point first_token_{};
+};
+
+}  // namespace llamero

@@ -1,0 +1,27 @@
+#pragma once
+
+namespace llamero {
+
+/// What the thread rule remembers between steps of one kind.
+///
+/// ggml's threads spin at barriers, so one busy neighbour on a core costs far more than its share: measured on two
+/// cores, decode beside one busy process per core falls from 307 to 10 tokens/s with two threads, but only to 153 with
+/// one. The engine sees the collapse itself, since it knows what such a step took before.
+struct ThreadState {
+  int threads = 1;
+  int max_threads = 1;
+  double quiet_cost = 0;  // ms per unit of work with all threads and free cores; 0: not known yet
+  double slowness = 1;    // running mean of cost relative to quiet_cost
+  double reduced_cost = 0;  // the same work with fewer threads; 0: not known yet
+  int steps_until_probe = 0;
+  int probe_interval = 0;
+  int probes_passed = 0;
+  bool probing = false;
+};
+
+/// The rule after one more step that took `cost` ms per unit of work with `state.threads` threads: halves the threads
+/// when steps are more than twice as slow as they were, tries all of them again from time to time, and stays with them
+/// when that is clearly faster. Pure.
+ThreadState NextThreads(ThreadState state, double cost);
+
+}  // namespace llamero

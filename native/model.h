@@ -1,0 +1,60 @@
+#pragma once
+
+#include <llama-cpp.h>
+#include <llama.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llamero {
+
+struct ModelOptions {
+  std::string path;
+  int gpu_layers = -1;
+  bool memory_map = true;
+  bool vocabulary_only = false;
+  bool check_tensors = false;
+};
+
+/// Loaded weights and what is derived from them once. Immutable, so every thread may read it; contexts share ownership.
+class Model {
+ public:
+  /// Called with the fraction loaded, 0 to 1, on the loading thread.
+  using Progress = std::function<void(float)>;
+
+  /// Throws Failure: ERR_MODEL_REJECTED with llama.cpp's reason, ERR_CANCELLED.
+  static std::shared_ptr<const Model> Load(const ModelOptions& options, const Progress& progress,
+                                           const std::atomic<bool>& cancelled);
+
+  llama_model* get() const { return model_.get(); }
+  const llama_vocab* vocab() const { return vocab_; }
+  bool vocabulary_only() const { return vocabulary_only_; }
+
+  int vocabulary_size() const { return static_cast<int>(pieces_.size()); }
+  bool IsToken(int64_t id) const { return id >= 0 && id < vocabulary_size(); }
+
+  /// The bytes of a token; control tokens have none. REQUIRES: IsToken(token).
+  const std::string& Piece(llama_token token) const { return pieces_[token]; }
+  bool EndsGeneration(llama_token token) const { return llama_vocab_is_eog(vocab_, token); }
+  const std::vector<llama_token>& end_tokens() const { return end_tokens_; }
+  /// Tokens that the model's author asked never to emit.
+  const std::vector<llama_token>& suppressed_tokens() const { return suppressed_tokens_; }
+  /// Texts of control tokens, longest first: what a user must not be able to forge.
+  const std::vector<std::pair<std::string, llama_token>>& special_texts() const { return special_texts_; }
+
+ private:
+  explicit Model(llama_model_ptr model, bool vocabulary_only);
+
+  llama_model_ptr model_;
+  const llama_vocab* vocab_;
+  bool vocabulary_only_;
+  std::vector<std::string> pieces_;
+  std::vector<llama_token> end_tokens_;
+  std::vector<llama_token> suppressed_tokens_;
+  std::vector<std::pair<std::string, llama_token>> special_texts_;
+};
+
+}  // namespace llamero
