@@ -1,0 +1,39 @@
+import { LlameroError } from '../errors.js'
+import type { NativeRenderInput, NativeTextPart } from '../native-types.js'
+import type { Message } from './message.js'
+
+/** The native renderer, bound to a model. */
+export type Renderer = (input: NativeRenderInput) => Promise<NativeTextPart[]>
+
+/** How a conversation becomes a prompt. */
+export interface RenderOptions {
+  /**
+   * End with the opening of the assistant's turn, so that the model answers.
+   * @default true
+   */
+  readonly addGenerationPrompt?: boolean | undefined
+}
+
+/**
+ * The prompt of a conversation: runs of text, of which only those written by the template are trusted to hold special
+ * tokens. The model's own Jinja template serves; a model without one gets ChatML, as in llama.cpp.
+ * Rejects with `ERR_TEMPLATE` when the template can't be parsed or raises an exception.
+ */
+export async function renderPrompt(
+  render: Renderer,
+  messages: readonly Message[],
+  { addGenerationPrompt = true }: RenderOptions = {},
+): Promise<NativeTextPart[]> {
+  try {
+    return await render({
+      messagesJson: JSON.stringify(messages),
+      variablesJson: '{}',
+      addGenerationPrompt,
+      template: '',
+    })
+  } catch (error) {
+    if (error instanceof LlameroError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new LlameroError('ERR_TEMPLATE', `The chat template failed: ${reason.slice(0, 1024)}`, { cause: error })
+  }
+}

@@ -1,0 +1,6 @@
+export { readGguf, type GgufFile, type ReadGgufOptions } from './gguf-file.js'
+export { validateModel, type ValidateModelOptions } from './model-check.js'
+export { formatCount, summarizeModel, type ModelSummary } from './model-summary.js'
+export type { GgufStrings } from './string-array.js'
+export type { GgufTensor } from './tensor.js'
+export type { GgufBigIntType, GgufNumbers, GgufNumberType, GgufValue } from './value.js'
