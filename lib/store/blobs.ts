@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto'
+import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { LlameroError } from '../errors.js'
+import { digestHex, parseDigest, type Digest } from './digest.js'
+import { diskFailure, onDisk, syncDirectory, systemCode, writeFully, type DiskWork } from './disk.js'
+import { blobPath, blobsDirectory, ingestDirectory, lockPath, nearBlobPath, temporaryPath } from './layout.js'
+import { acquireLock, type HeldLock, type LockOptions } from './lock.js'
+import { newToken } from './process-identity.js'
+import { sweepTemporaries } from './sweep.js'
+
+/** A blob by digest and size. */
+export interface BlobDescriptor {
+  readonly digest: Digest
+  readonly sizeBytes: number
+}
+
+/** How bytes become a blob. */
+export interface IngestOptions {
+  /** What the bytes must hash to; else `ERR_DIGEST`. Left out: they are what they are. */
+  readonly digest?: Digest | undefined
+  /** How many bytes must come; reading stops one byte after them. Else `ERR_DIGEST`. */
+  readonly sizeBytes?: number | undefined
+  /** Rejects with its reason; nothing stays behind. */
+  readonly signal?: AbortSignal | undefined
+  /** Bytes written so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined
+  /** A last look at the finished temporary file; what it throws keeps the bytes out of the store. */
+  readonly check?: ((path: string) => Promise<void>) | undefined
+}
+
+/**
+ * The store's content-addressed files. A file named `sha256-<hex>` is verified and durable from the moment that it has
+ * this name: bytes are hashed while they are written, compared, flushed, and only then renamed.
+ */
+export class Blobs {
+  readonly #directory: string
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** Where a blob is, or would be. */
+  path(digest: Digest): string {
+    return blobPath(this.#directory, digest)
+  }
+
+  /** The size of a blob in bytes; undefined if it is not there. */
+  async sizeBytes(digest: Digest): Promise<number | undefined> {
+    try {
+      const found = await stat(this.path(digest))
+      return found.isFile() ? found.size : undefined
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
+      throw await diskFailure(this.#work('look for a blob'), error)
+    }
+  }
+
+  /** Whether a blob is there. Another program may have put it there unverified: see {@link Blobs.verify}. */
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.sizeBytes(digest)) !== undefined
+  }
+
+  /** Hashes a blob: whether it is there and holds what its name says. */
+  async verify(digest: Digest, options: Pick<IngestOptions, 'signal' | 'onProgress'> = {}): Promise<boolean> {
+    if (!(await this.has(digest))) return false
+    return onDisk(this.#work('verify a blob'), async () => {
+      const file = await open(this.path(digest), 'r')
+      try {
+        return (await hashFile(file, options)) === digest
+      } finally {
+        await file.close()
+      }
+    })
+  }
+
+  /** Streams bytes into the store. Errors: `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, and what the source throws. */
+  async ingest(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: IngestOptions = {},
+  ): Promise<BlobDescriptor> {
+    const work = this.#work('write a blob', options.sizeBytes)
+    const temporary = temporaryPath(this.#directory, await newToken())
+    await onDisk(work, async () => {
+      await mkdir(blobsDirectory(this.#directory), { recursive: true, mode: 0o755 })
+      await mkdir(ingestDirectory(this.#directory), { recursive: true, mode: 0o755 })
+      await sweepTemporaries(this.#directory)
+    })
+    try {
+      const blob = await this.#receive(source, temporary, work, options)
+      await options.check?.(temporary)
+      options.signal?.throwIfAborted()
+      await onDisk(work, () => this.#commit(temporary, blob.digest))
+      return blob
+    } finally {
+      await rm(temporary, { force: true }).catch(() => {})
+    }
+  }
+
+  /** Makes a folder for files that need no longer life than this process. Whoever asked for it removes it. */
+  async scratch(): Promise<string> {
+    const path = temporaryPath(this.#directory, await newToken())
+    return onDisk(this.#work('make a temporary folder'), async () => {
+      await sweepTemporaries(this.#directory)
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      return path
+    })
+  }
+
+  /** Takes the lock on the making of one blob, across processes. */
+  lock(digest: Digest, options: LockOptions = {}): Promise<HeldLock> {
+    return onDisk(this.#work('lock a blob'), () =>
+      acquireLock(lockPath(this.#directory, `sha256-${digestHex(digest)}`), options),
+    )
+  }
+
+  async #receive(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    temporary: string,
+    work: DiskWork,
+    { digest, sizeBytes: expected, signal, onProgress }: IngestOptions,
+  ): Promise<BlobDescriptor> {
+    const file = await onDisk(work, () => open(temporary, 'wx', 0o600))
+    try {
+      const hash = createHash('sha256')
+      let size = 0
+      for await (const chunk of source) {
+        signal?.throwIfAborted()
+        if (expected !== undefined && size + chunk.length > expected) throw wrongSize(digest, expected, 'more')
+        hash.update(chunk)
+        await onDisk(work, () => writeFully(file, chunk, size))
+        size += chunk.length
+        onProgress?.(size)
+      }
+      if (expected !== undefined && size !== expected) throw wrongSize(digest, expected, `${size}`)
+      const actual = parseDigest(`sha256:${hash.digest('hex')}`)
+      if (digest !== undefined && actual !== digest) {
+        throw new LlameroError(
+          'ERR_DIGEST',
+          `Expected bytes with the digest ${digest}, but they have ${actual}; they were discarded.`,
+          {
+            details: { expected: digest, actual },
+          },
+        )
+      }
+      // A failed flush may have lost pages that later flushes would call clean: the bytes are dropped, never retried.
+      await onDisk(work, async () => {
+        await file.chmod(0o644)
+        await file.sync()
+      })
+      return { digest: actual, sizeBytes: size }
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #commit(temporary: string, digest: Digest): Promise<void> {
+    const final = this.path(digest)
+    try {
+      await rename(temporary, final)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'EXDEV') return this.#commitAcross(temporary, digest)
+      // Windows refuses to replace a file that is open; then the same bytes are there already.
+      if (process.platform !== 'win32' || !(await this.verify(digest))) throw error
+    }
+    await syncDirectory(blobsDirectory(this.#directory))
+  }
+
+  // `blobs` may be a link to another disk.
+  async #commitAcross(temporary: string, digest: Digest): Promise<void> {
+    const final = this.path(digest)
+    const near = nearBlobPath(this.#directory, digest, await newToken())
+    try {
+      await copyFile(temporary, near)
+      const file = await open(near, 'r+')
+      try {
+        if ((await hashFile(file)) !== digest) throw new LlameroError('ERR_DIGEST')
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(near, final)
+      await syncDirectory(blobsDirectory(this.#directory))
+    } finally {
+      await rm(near, { force: true })
+    }
+  }
+
+  #work(doing: string, neededBytes?: number): DiskWork {
+    return { doing, directory: this.#directory, ...(neededBytes === undefined ? {} : { neededBytes }) }
+  }
+}
+
+async function hashFile(
+  file: FileHandle,
+  { signal, onProgress }: Pick<IngestOptions, 'signal' | 'onProgress'> = {},
+): Promise<Digest> {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(1024 * 1024)
+  for (let position = 0; ;) {
+    signal?.throwIfAborted()
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+    if (bytesRead === 0) return parseDigest(`sha256:${hash.digest('hex')}`)
+    hash.update(buffer.subarray(0, bytesRead))
+    position += bytesRead
+    onProgress?.(position)
+  }
+}
+
+function wrongSize(digest: Digest | undefined, expected: number, found: string): LlameroError {
+  const name = digest === undefined ? 'the blob' : digest
+  return new LlameroError(
+    'ERR_DIGEST',
+    `Expected ${expected} bytes for ${name}, but ${found} came; they were discarded.`,
+    {
+      details: { expected: digest, expectedBytes: expected },
+    },
+  )
+}

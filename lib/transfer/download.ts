@@ -1,0 +1,101 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PartialFile } from '../store/index.js'
+import { requestRange, type RangeAnswer } from './byte-range.js'
+import type { HttpSettings } from './http-client.js'
+import { isPassing, transferFailure } from './transfer-failure.js'
+
+/** How often and how patiently a download is tried again. */
+export interface RetryOptions {
+  /** Tries in a row that may bring nearly nothing. @default 5 */
+  readonly attempts?: number
+  /** Pause before the second try in ms; doubled each time up to 10 s, and shortened by chance to spread clients. @default 500 */
+  readonly pauseMs?: number
+  /** Longest silence on the line in ms. @default 30000 */
+  readonly idleMs?: number
+}
+
+export interface DownloadOptions {
+  readonly settings: HttpSettings
+  /** First byte of the file to fetch. @default 0 */
+  readonly start?: number
+  /** Bytes to fetch; to the end of the file if left out. */
+  readonly length?: number | undefined
+  /** No file is longer than this. */
+  readonly maxBytes: number
+  /** Called with the bytes kept and, once it is known, with how many there will be. */
+  readonly onProgress?: (completed: number, total: number | undefined) => void
+  readonly signal?: AbortSignal | undefined
+  readonly retry?: RetryOptions
+}
+
+// A try that brought less is a failure in a row; one that brought more starts the count anew.
+const worthwhileBytes = 64 * 1024
+
+/**
+ * Fetches a range of a file behind what a partial file already holds, and goes on after interruptions. Nothing is
+ * believed: whoever calls verifies the bytes. Errors: `ERR_REGISTRY`, and those of the partial file.
+ */
+export async function download(url: URL, into: PartialFile, options: DownloadOptions): Promise<void> {
+  const { attempts = 5, pauseMs = 500 } = options.retry ?? {}
+  for (let failures = 0; ;) {
+    const before = into.sizeBytes
+    try {
+      await attempt(url, into, options)
+      return
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      failures = into.sizeBytes - before >= worthwhileBytes ? 1 : failures + 1
+      if (!isPassing(error) || failures >= attempts) throw error
+      const pause = Math.min(pauseMs * 2 ** (failures - 1), 10_000) * (0.5 + Math.random() / 2)
+      await delay(pause, undefined, options.signal ? { signal: options.signal } : {}).catch(() =>
+        options.signal?.throwIfAborted(),
+      )
+    }
+  }
+}
+
+async function attempt(url: URL, into: PartialFile, options: DownloadOptions): Promise<void> {
+  const { settings, start = 0, signal, onProgress, maxBytes } = options
+  if (options.length !== undefined && into.sizeBytes >= options.length) return
+  const from = start + into.sizeBytes
+  const wanted = { start: from, ...(options.length !== undefined && { end: start + options.length - 1 }) }
+  const answer = await requestRange(url, wanted, { settings, signal, idleMs: options.retry?.idleMs })
+  if (answer === undefined) {
+    // Asking for what lies behind the end is how one learns that everything is there; a digest has the last word.
+    if (options.length === undefined && into.sizeBytes > 0) return
+    throw transferFailure('protocol', 'The file on the server is shorter than its index says.')
+  }
+  const length = options.length ?? (answer.totalBytes === undefined ? undefined : answer.totalBytes - start)
+  if ((length ?? 0) > maxBytes) {
+    answer.discard()
+    throw transferFailure('protocol', `The file on the server is larger than ${maxBytes} bytes.`)
+  }
+  onProgress?.(into.sizeBytes, length)
+  await take(answer, into, {
+    skip: from - answer.start,
+    limit: length ?? maxBytes,
+    isExact: length !== undefined,
+    onProgress,
+  })
+}
+
+interface Take {
+  readonly skip: number
+  readonly limit: number
+  readonly isExact: boolean
+  readonly onProgress: DownloadOptions['onProgress']
+}
+
+async function take(answer: RangeAnswer, into: PartialFile, { skip, limit, isExact, onProgress }: Take): Promise<void> {
+  let toSkip = skip
+  for await (const chunk of answer.body) {
+    const fresh = chunk.subarray(Math.min(toSkip, chunk.length))
+    toSkip -= chunk.length - fresh.length
+    const room = limit - into.sizeBytes
+    if (fresh.length > 0) await into.append(fresh.subarray(0, room))
+    onProgress?.(into.sizeBytes, isExact ? limit : undefined)
+    if (isExact && into.sizeBytes >= limit) return
+    if (fresh.length > room) throw transferFailure('protocol', `The file on the server is larger than ${limit} bytes.`)
+  }
+  if (isExact && into.sizeBytes < limit) throw transferFailure('broken', 'The server ended the download too early.')
+}

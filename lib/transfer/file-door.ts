@@ -1,0 +1,60 @@
+import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { LlameroError } from '../errors.js'
+import {
+  checkModel,
+  checkName,
+  mediaTypes,
+  readWithoutWaiting,
+  type ModelName,
+  type StoredModel,
+} from '../store/index.js'
+import { ByteMeter } from './progress.js'
+import type { PullContext } from './pull-context.js'
+
+/** Copies a GGUF file of this machine into the store. Errors: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_INVALID`. */
+export async function importFile(
+  { store, report, signal }: PullContext,
+  path: string,
+  name: ModelName,
+): Promise<StoredModel> {
+  await checkModel(path, signal)
+  // Not waiting: a pipe may have taken the file's place since.
+  const file = await open(path, readWithoutWaiting)
+  try {
+    const found = await file.stat()
+    if (!found.isFile())
+      throw new LlameroError('ERR_MODEL_INVALID', `Expected ${JSON.stringify(path)} to be a regular file.`)
+    await store.requireSpace(found.size, 'copy the model')
+    const meter = new ByteMeter((news) => report({ status: 'copying file', ...news }))
+    const blob = await store.blobs.ingest(file.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 }), {
+      sizeBytes: found.size,
+      signal,
+      onProgress: (bytes) => meter.update(bytes, found.size),
+      check: (copy) => checkModel(copy, signal),
+    })
+    report({ status: 'verifying sha256 digest' })
+    report({ status: 'writing manifest' })
+    return await store.createModel(name, {
+      layers: [{ mediaType: mediaTypes.model, digest: blob.digest, size: blob.sizeBytes }],
+      signal,
+    })
+  } finally {
+    await file.close()
+  }
+}
+
+/** The name of an imported file: the host is `file`, the model what the file is called without its extension. */
+export function fileModelName(path: string): ModelName {
+  const stem = basename(path)
+    .replace(/\.gguf$/i, '')
+    .replace(/[^A-Za-z0-9_.-]/g, '-')
+    .replace(/^[^A-Za-z0-9_]+/, '')
+  return checkName({
+    scheme: 'https',
+    host: 'file',
+    namespace: 'library',
+    model: stem.slice(0, 80) || 'model',
+    tag: 'latest',
+  })
+}
