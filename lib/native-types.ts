@@ -259,17 +259,26 @@ export interface Plan {
   readonly preempted: readonly number[]
 }
 
-/** What the thread rule remembers between steps; see `native/engine/threads.h`. Start with threads = maxThreads, slowness 1, the rest 0. */
+/** What the thread rule remembers between steps; see `native/engine/threads.h`. Start with threads = maxThreads, slowness 1, the rest 0 or false. */
 export interface ThreadState {
   readonly threads: number
   readonly maxThreads: number
   readonly quietCost: number
   readonly slowness: number
+  readonly slowCost: number
   readonly reducedCost: number
   readonly stepsUntilProbe: number
   readonly probeInterval: number
   readonly probesPassed: number
+  readonly judging: boolean
   readonly probing: boolean
+}
+
+/** Text made of the bytes of tokens. */
+export interface AssembledText {
+  /** What each piece made showable; last, unless a stop string came, what was held back. */
+  readonly texts: readonly string[]
+  readonly stopped: boolean
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
@@ -306,4 +315,6 @@ export interface Addon {
   planStep(sequences: readonly PlanSequence[], limits: PlanLimits): Plan
   /** The thread rule after one more step of `cost` ms per unit of work. */
   nextThreads(state: ThreadState, cost: number): ThreadState
+  /** Bytes of tokens to whole characters up to the first stop string, as a generation shows them. */
+  assembleText(pieces: readonly Uint8Array[], stop: readonly string[]): AssembledText
 }

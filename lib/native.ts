@@ -36,6 +36,9 @@ export function nativeAddon(source: NativeSource = {}): Addon {
   return load(source).addon
 }
 
+/** llamero's own version, such as `0.1.0`. */
+export const llameroVersion = (createRequire(import.meta.url)('../package.json') as { version: string }).version
+
 /** llama.cpp's tag, the CPU module in use and the devices found. */
 export function backendReport(): BackendReport {
   return load({}).report
@@ -69,7 +72,7 @@ function load(source: NativeSource): Loaded {
 
 const cure = "Run 'npm run build' in llamero's folder to build it."
 
-function addonPath(require: NodeRequire, directory: string | undefined): string {
+function addonPath(require: NodeJS.Require, directory: string | undefined): string {
   const built = join(directory ?? join(packageRoot, 'build', 'Release'), addonName)
   if (existsSync(built)) return built
   if (directory === undefined) {

@@ -6,6 +6,7 @@
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
 #include "bindings/values.h"
+#include "ending.h"
 #include "environment.h"
 #include "log.h"
 
@@ -51,6 +52,7 @@ Napi::Value LoadAllBackends(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(std::make_unique<Environment>().release());
+  Ending::WatchExit(env);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
@@ -78,6 +80,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   add("planStep", PlanOneStep);
   add("nextThreads", NextThreadState);
+  add("assembleText", AssembleText);
   return exports;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "ending.h"
 #include "failure.h"
 #include "thread.h"
 #include "wake.h"
@@ -16,7 +17,7 @@ namespace llamero {
 ///
 /// Rules of threads and teardown, cited below:
 /// J1  `work` runs on a thread of its own and touches no JavaScript value; `convert` runs on the JavaScript thread.
-/// J2  When the environment ends first, `cancel` is called and the thread joined; the promise stays unsettled.
+/// J2  When the environment ends first (ending.h), `cancel` is called and the thread joined; the promise stays unsettled.
 /// J3  The job frees itself, after the thread has been joined.
 template <typename Result>
 class Job {
@@ -43,12 +44,10 @@ class Job {
 
  private:
   Job(Napi::Env env, Parts parts)
-      : env_(env),
-        parts_(std::move(parts)),
+      : parts_(std::move(parts)),
         deferred_(Napi::Promise::Deferred::New(env)),
-        waker_(env, "llamero.job", [this](Napi::Env on) { Settle(on); }) {
-    napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);
-  }
+        waker_(env, "llamero.job", [this](Napi::Env on) { Settle(on); }),
+        ending_(env, [this] { End(); }) {}
 
   void Run() noexcept {
     try {
@@ -62,7 +61,6 @@ class Job {
   void Settle(Napi::Env env) {
     const std::unique_ptr<Job> self(this);
     if (thread_) thread_->Join();
-    napi_remove_env_cleanup_hook(env_, OnEnvironmentEnd, this);
     if (failure_) {
       deferred_.Reject(ToJsError(env, *failure_));
       return;
@@ -76,18 +74,18 @@ class Job {
     }
   }
 
-  static void OnEnvironmentEnd(void* data) {  // J2
-    const std::unique_ptr<Job> self(static_cast<Job*>(data));
-    self->parts_.cancel();
-    if (self->thread_) self->thread_->Join();
+  void End() {  // J2
+    const std::unique_ptr<Job> self(this);
+    parts_.cancel();
+    if (thread_) thread_->Join();
   }
 
-  Napi::Env env_;
   Parts parts_;
   Napi::Promise::Deferred deferred_;
   std::optional<Result> result_;
   std::optional<Failure> failure_;
   Waker waker_;
+  Ending ending_;
   std::unique_ptr<Thread> thread_;
 };
 

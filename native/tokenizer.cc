@@ -1,6 +1,9 @@
 #include "tokenizer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
+#include <set>
 
 #include "engine/text.h"
 #include "failure.h"
@@ -26,11 +29,60 @@ std::vector<llama_token> TokenizeText(const Model& model, std::string_view text,
   return tokens;
 }
 
-bool HoldsSpecialText(const Model& model, std::string_view text) {
+struct Range {
+  size_t begin;
+  size_t end;
+};
+
+/// REQUIRES: `ranges` are in order.
+bool Touches(const std::vector<Range>& ranges, Range range) {
+  const auto after =
+      std::partition_point(ranges.begin(), ranges.end(), [&](const Range& each) { return each.end <= range.begin; });
+  return after != ranges.end() && after->begin < range.end;
+}
+
+/// Whether a special token's text lies in `whole` with at least one byte of it from an untrusted part. Two parts that
+/// only together make one count too.
+bool IsForged(const Model& model, std::string_view whole, const std::vector<Range>& untrusted) {
+  if (untrusted.empty()) return false;
   for (const auto& [special, token] : model.special_texts()) {
-    if (text.find(special) != std::string_view::npos) return true;
+    for (size_t at = whole.find(special); at != std::string_view::npos; at = whole.find(special, at + 1)) {
+      if (Touches(untrusted, {at, at + special.size()})) return true;
+    }
   }
   return false;
+}
+
+bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+size_t FirstCharacterLength(std::string_view text) {
+  size_t length = 1;
+  while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) length++;
+  return length;
+}
+
+/// Tokenizes text in which nothing is special.
+std::vector<llama_token> TokenizePlain(const Model& model, std::string_view text) {
+  std::vector<llama_token> tokens = TokenizeText(model, text, false, false);
+  const auto is_control = [&](llama_token token) {
+    return (llama_vocab_get_attr(model.vocab(), token) & LLAMA_TOKEN_ATTR_CONTROL) != 0;
+  };
+  if (std::none_of(tokens.begin(), tokens.end(), is_control)) return tokens;
+
+  // Plain merges can lead to the text of a control token: llama.cpp's SentencePiece looks up any text. Such a text is
+  // cut behind its first character, so that nothing puts it together.
+  std::set<size_t> cuts = {0, text.size()};
+  for (const auto& [special, token] : model.special_texts()) {
+    for (size_t at = text.find(special); at != std::string_view::npos; at = text.find(special, at + 1)) {
+      cuts.insert(at + FirstCharacterLength(special));
+    }
+  }
+  tokens.clear();
+  for (auto from = cuts.begin(), to = std::next(from); to != cuts.end(); from = to++) {
+    const auto more = TokenizeText(model, text.substr(*from, *to - *from), false, false);
+    std::remove_copy_if(more.begin(), more.end(), std::back_inserter(tokens), is_control);
+  }
+  return tokens;
 }
 
 /// Cuts trusted text at its special tokens and joins everything between them into runs that are parsed as plain text.
@@ -47,15 +99,19 @@ class PlainRuns {
         if (position < at) at = position, found = &special;  // longest first: at one position the longest wins
       }
       if (found == nullptr) break;
-      run_ += text.substr(0, at);
-      Flush();
-      tokens_.push_back(found->second);
+      AddPlain(text.substr(0, at));
+      AddSpecial(found->second);
       text.remove_prefix(at + found->first.size());
     }
-    run_ += text;
+    AddPlain(text);
   }
 
-  void AddPlain(std::string_view text) { run_ += text; }
+  void AddPlain(std::string_view text) {
+    // Some special tokens swallow the blanks beside them, also in llama.cpp (Phi-3).
+    while (strips_ && !text.empty() && IsSpace(text.front())) text.remove_prefix(1);
+    if (!text.empty()) strips_ = false;
+    run_ += text;
+  }
 
   std::vector<llama_token> Take() {
     Flush();
@@ -63,44 +119,61 @@ class PlainRuns {
   }
 
  private:
+  void AddSpecial(llama_token token) {
+    const auto attributes = llama_vocab_get_attr(model_.vocab(), token);
+    while ((attributes & LLAMA_TOKEN_ATTR_LSTRIP) != 0 && !run_.empty() && IsSpace(run_.back())) run_.pop_back();
+    Flush();
+    tokens_.push_back(token);
+    strips_ = (attributes & LLAMA_TOKEN_ATTR_RSTRIP) != 0;
+  }
+
   void Flush() {
     if (run_.empty()) return;
-    const auto tokens = TokenizeText(model_, run_, false, false);
+    const auto tokens = TokenizePlain(model_, run_);
     tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
     run_.clear();
   }
 
   const Model& model_;
   std::string run_;
+  bool strips_ = false;
   std::vector<llama_token> tokens_;
 };
+
+/// Puts what the vocabulary wants around a text: what llama.cpp makes of an empty one.
+void AddFrame(const Model& model, std::vector<llama_token>& tokens) {
+  const auto frame = TokenizeText(model, "", true, false);
+  const bool begins = !frame.empty() && frame.front() == llama_vocab_bos(model.vocab());
+  const auto end = frame.begin() + (begins ? 1 : 0);
+  tokens.insert(tokens.begin(), frame.begin(), end);
+  tokens.insert(tokens.end(), end, frame.end());
+}
 
 }  // namespace
 
 std::vector<llama_token> Tokenize(const Model& model, std::span<const TextPart> parts, bool add_special) {
-  bool forged = false;
-  bool any_trusted = false;
   std::string whole;
+  std::vector<Range> untrusted;
+  bool any_trusted = false;
   for (const TextPart& part : parts) {
-    whole += part.text;
+    if (!part.trusted) untrusted.push_back({whole.size(), whole.size() + part.text.size()});
     any_trusted = any_trusted || part.trusted;
-    forged = forged || (!part.trusted && HoldsSpecialText(model, part.text));
+    whole += part.text;
   }
-  if (!any_trusted || !forged) return TokenizeText(model, whole, add_special, any_trusted);
+  std::erase_if(untrusted, [](const Range& range) { return range.begin == range.end; });
+  if (!IsForged(model, whole, untrusted)) return TokenizeText(model, whole, add_special, any_trusted);
 
   PlainRuns runs(model);
-  for (const TextPart& part : parts) {
-    if (part.trusted) {
-      runs.AddTrusted(part.text);
-    } else {
-      runs.AddPlain(part.text);
-    }
+  size_t trusted_from = 0;
+  const std::string_view text = whole;
+  for (const Range& range : untrusted) {
+    runs.AddTrusted(text.substr(trusted_from, range.begin - trusted_from));
+    runs.AddPlain(text.substr(range.begin, range.end - range.begin));
+    trusted_from = range.end;
   }
+  runs.AddTrusted(text.substr(trusted_from));
   std::vector<llama_token> tokens = runs.Take();
-  const llama_token bos = llama_vocab_bos(model.vocab());
-  const llama_token eos = llama_vocab_eos(model.vocab());
-  if (add_special && llama_vocab_get_add_bos(model.vocab()) && bos >= 0) tokens.insert(tokens.begin(), bos);
-  if (add_special && llama_vocab_get_add_eos(model.vocab()) && eos >= 0) tokens.push_back(eos);
+  if (add_special) AddFrame(model, tokens);
   return tokens;
 }
 

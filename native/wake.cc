@@ -1,6 +1,26 @@
 #include "wake.h"
 
+#include "failure.h"
+
 namespace llamero {
+namespace {
+
+/// REQUIRES: called inside a catch block.
+void Surface(Napi::Env env) noexcept {  // W5
+  try {
+    try {
+      throw;
+    } catch (const Napi::Error& error) {
+      napi_fatal_exception(env, error.Value());
+    } catch (...) {
+      napi_fatal_exception(env, ToJsError(env, CurrentFailure()));
+    }
+  } catch (...) {
+    // Not even the error could be made: the environment is being terminated.
+  }
+}
+
+}  // namespace
 
 struct Waker::Shared {
   std::function<void(Napi::Env)> on_wake;
@@ -13,7 +33,11 @@ Waker::Waker(Napi::Env env, const char* name, std::function<void(Napi::Env)> on_
     if (raw == nullptr || !shared->on_wake) return;
     const Napi::HandleScope scope(raw);
     const auto on_wake = shared->on_wake;  // the call may close the waker
-    on_wake(raw);
+    try {
+      on_wake(raw);
+    } catch (...) {
+      Surface(raw);
+    }
   };
   const auto finalize = [](napi_env, void* data, void*) { std::unique_ptr<Shared>(static_cast<Shared*>(data)); };
   const napi_status status =

@@ -14,6 +14,8 @@ namespace llamero {
 /// W2  `Wake` may come from any thread at any time, also after the environment has ended: then it does nothing.
 /// W3  Once Node has answered "closing", the thread-safe function is never touched again.
 /// W4  The function is not called any more once `Close` has returned.
+/// W5  What the function throws becomes an uncaught exception of its environment: a C++ exception must not pass through
+///     Node. While the environment is being terminated every call into JavaScript throws, and that is dropped.
 class Waker {
  public:
   Waker(Napi::Env env, const char* name, std::function<void(Napi::Env)> on_wake);

@@ -139,8 +139,9 @@ Napi::Value EngineSubmit(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineCancel(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
-    const auto engine = FromHandle<EngineOwner>(info[0])->handle->engine_or_null();
-    if (engine) engine->Cancel(ToInteger(info[1]));
+    const auto owner = FromHandle<EngineOwner>(info[0]);
+    const auto engine = owner->handle->engine_or_null();
+    if (engine && engine->Cancel(ToInteger(info[1]))) owner->handle->KeepAlive();
     return info.Env().Undefined();
   });
 }
@@ -181,14 +182,15 @@ Napi::Value EngineClose(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto handle = FromHandle<EngineOwner>(info[0])->handle;
     const auto engine = handle->engine_or_null();
-    // The join happens off the JavaScript thread; what is left of it in Detach returns at once.
+    if (engine) engine->Stop();
+    // The join happens off the JavaScript thread; what is left of it in Finish returns at once.
     return Job<bool>::Start(info.Env(), {.work =
                                              [engine] {
                                                if (engine) engine->Close();
                                                return true;
                                              },
                                          .convert = [handle](Napi::Env env, bool&) -> Napi::Value {
-                                           handle->Detach();
+                                           handle->Finish(env);
                                            return env.Undefined();
                                          }});
   });

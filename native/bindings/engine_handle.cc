@@ -61,13 +61,12 @@ Napi::Object ToJs(Napi::Env env, const News& news) {
 }  // namespace
 
 EngineHandle::EngineHandle(Napi::Env env, std::unique_ptr<Engine> engine, Napi::FunctionReference on_news)
-    : env_(env),
-      engine_(std::move(engine)),
+    : engine_(std::move(engine)),
       on_news_(std::move(on_news)),
-      waker_(env, "llamero.engine", [this](Napi::Env on) { Deliver(on); }) {
+      waker_(env, "llamero.engine", [this](Napi::Env on) { Deliver(on); }),
+      ending_(env, [this] { Detach(); }) {  // H3
   waker_.KeepAlive(false);
   engine_->Start([this] { waker_.Wake(); });
-  napi_add_env_cleanup_hook(env, OnEnvironmentEnd, this);  // H3
 }
 
 EngineHandle::~EngineHandle() { Detach(); }
@@ -79,27 +78,30 @@ Engine& EngineHandle::engine() {
 
 void EngineHandle::Detach() {
   if (!engine_) return;
-  napi_remove_env_cleanup_hook(env_, OnEnvironmentEnd, this);
   engine_->Close();  // H2
   waker_.Close();
   engine_.reset();
 }
 
-void EngineHandle::OnEnvironmentEnd(void* data) {
-  auto* handle = static_cast<EngineHandle*>(data);
-  handle->engine_->Close();
-  handle->waker_.Close();
-  handle->engine_.reset();
+void EngineHandle::Finish(Napi::Env env) {
+  if (!engine_) return;
+  const std::vector<News> news = engine_->TakeNews();
+  Detach();
+  Tell(env, news);  // H5
+  on_news_.Reset();
 }
 
 void EngineHandle::Deliver(Napi::Env env) {
   if (!engine_) return;
   const std::shared_ptr<EngineHandle> alive = shared_from_this();  // the callback may close it
   const std::vector<News> news = engine_->TakeNews();
-  if (!news.empty()) {
-    on_news_.Call({ToArray(env, news, [&](const News& one) { return ToJs(env, one); })});
-  }
-  if (engine_) waker_.KeepAlive(engine_->active());  // H4
+  waker_.KeepAlive(engine_->active() || engine_->has_news());  // H4
+  Tell(env, news);
+}
+
+void EngineHandle::Tell(Napi::Env env, const std::vector<News>& news) {
+  if (news.empty()) return;
+  on_news_.Call({ToArray(env, news, [&](const News& one) { return ToJs(env, one); })});
 }
 
 }  // namespace llamero

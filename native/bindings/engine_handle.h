@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "ending.h"
 #include "engine/engine.h"
 #include "wake.h"
 
@@ -15,9 +16,10 @@ namespace llamero {
 /// Rules of threads and teardown, cited below:
 /// H1  Lives on the JavaScript thread; the engine thread knows the waker alone.
 /// H2  The engine is closed (its thread joined) before the waker, so no wake comes after.
-/// H3  When the environment ends first, the cleanup hook does what Close would have done. It was added after the waker was
-///     made, and hooks run in reverse order, so the waker is still whole then.
-/// H4  The event loop stays alive while something runs or waits to run, not for parked or idle engines.
+/// H3  When the environment ends first, its Ending does what Close would have done. It was made after the waker, and the
+///     latest runs first, so the waker is still whole then.
+/// H4  The event loop stays alive while something runs, waits to run or was not told yet, not for parked or idle engines.
+/// H5  The last news are told before the promise of Close resolves.
 class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
  public:
   static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x656e67696e650001};
@@ -34,17 +36,18 @@ class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
 
   /// To be called after anything that gives the engine work.
   void KeepAlive() { waker_.KeepAlive(true); }
-  /// Joins the engine and detaches from the environment. Idempotent.
-  void Detach();
+  /// Tells the last news of a closed engine and lets go of everything. Idempotent.
+  void Finish(Napi::Env env);
 
  private:
-  static void OnEnvironmentEnd(void* data);
+  void Detach();
   void Deliver(Napi::Env env);
+  void Tell(Napi::Env env, const std::vector<News>& news);
 
-  Napi::Env env_;
   std::shared_ptr<Engine> engine_;
   Napi::FunctionReference on_news_;
   Waker waker_;
+  Ending ending_;
 };
 
 }  // namespace llamero

@@ -2,6 +2,7 @@
 
 #include "bindings/values.h"
 #include "engine/plan.h"
+#include "engine/text.h"
 #include "engine/threads.h"
 
 namespace llamero {
@@ -52,10 +53,12 @@ Napi::Value NextThreadState(const Napi::CallbackInfo& info) {
                                            .max_threads = static_cast<int>(IntegerOf(given, "maxThreads")),
                                            .quiet_cost = NumberOf(given, "quietCost"),
                                            .slowness = NumberOf(given, "slowness"),
+                                           .slow_cost = NumberOf(given, "slowCost"),
                                            .reduced_cost = NumberOf(given, "reducedCost"),
                                            .steps_until_probe = static_cast<int>(IntegerOf(given, "stepsUntilProbe")),
                                            .probe_interval = static_cast<int>(IntegerOf(given, "probeInterval")),
                                            .probes_passed = static_cast<int>(IntegerOf(given, "probesPassed")),
+                                           .judging = BoolOf(given, "judging"),
                                            .probing = BoolOf(given, "probing")},
                                           ToNumber(info[1]));
     auto result = Napi::Object::New(env);
@@ -63,11 +66,37 @@ Napi::Value NextThreadState(const Napi::CallbackInfo& info) {
     result.Set("maxThreads", state.max_threads);
     result.Set("quietCost", state.quiet_cost);
     result.Set("slowness", state.slowness);
+    result.Set("slowCost", state.slow_cost);
     result.Set("reducedCost", state.reduced_cost);
     result.Set("stepsUntilProbe", state.steps_until_probe);
     result.Set("probeInterval", state.probe_interval);
     result.Set("probesPassed", state.probes_passed);
+    result.Set("judging", state.judging);
     result.Set("probing", state.probing);
+    return result;
+  });
+}
+
+Napi::Value AssembleText(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const auto pieces = ArrayOf(info[0], [](const Napi::Value& piece) {
+      const auto bytes = CopyOf<uint8_t, Napi::Uint8Array>(piece, napi_uint8_array);
+      return std::string(bytes.begin(), bytes.end());
+    });
+    TextAssembler assembler(ArrayOf(info[1], ToString));
+    std::vector<std::string> texts;
+    bool stopped = false;
+    for (const std::string& piece : pieces) {
+      StopMatcher::Outcome outcome = assembler.Add(piece);
+      texts.push_back(std::move(outcome.text));
+      stopped = outcome.stopped;
+      if (stopped) break;
+    }
+    if (!stopped) texts.push_back(assembler.Finish());
+    auto result = Napi::Object::New(env);
+    result.Set("texts", ToArray(env, texts, [&](const std::string& text) { return Napi::String::New(env, text); }));
+    result.Set("stopped", stopped);
     return result;
   });
 }

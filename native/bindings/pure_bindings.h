@@ -7,5 +7,6 @@ namespace llamero {
 // The engine's pure functions, for property tests from JavaScript.
 Napi::Value PlanOneStep(const Napi::CallbackInfo& info);
 Napi::Value NextThreadState(const Napi::CallbackInfo& info);
+Napi::Value AssembleText(const Napi::CallbackInfo& info);
 
 }  // namespace llamero

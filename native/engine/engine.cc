@@ -40,14 +40,21 @@ int64_t Engine::Submit(Request request) {
   return id;
 }
 
-void Engine::Cancel(int64_t id) {
+bool Engine::Cancel(int64_t id) {
   const std::lock_guard lock(mutex_);
-  if (!live_.contains(id)) return;
+  if (!live_.contains(id)) return false;
   cancelled_.insert(id);
   commands_.push_back([id](Loop& loop) { loop.Cancel(id); });
-  const auto is_cancelled = [&](int64_t participant) { return cancelled_.contains(participant); };
-  if (!participants_.empty() && std::all_of(participants_.begin(), participants_.end(), is_cancelled)) abort_ = true;  // E3
+  active_ = true;
+  if (AllCancelled()) abort_ = true;  // E3
   changed_.notify_one();
+  return true;
+}
+
+/// REQUIRES: mutex_ is held.
+bool Engine::AllCancelled() const {
+  const auto is_cancelled = [&](int64_t participant) { return cancelled_.contains(participant); };
+  return !participants_.empty() && std::all_of(participants_.begin(), participants_.end(), is_cancelled);
 }
 
 void Engine::Acknowledge(int64_t id, int64_t tokens) {
@@ -66,14 +73,16 @@ EngineStats Engine::Stats() const {
   return stats_;
 }
 
+void Engine::Stop() {
+  const std::lock_guard lock(mutex_);
+  closing_ = true;
+  abort_ = true;
+  changed_.notify_one();
+}
+
 void Engine::Close() {
   const std::lock_guard closing(close_mutex_);  // E4: a second caller waits for the first
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
-    abort_ = true;
-    changed_.notify_one();
-  }
+  Stop();
   if (thread_) thread_->Join();
   thread_.reset();
 }
@@ -93,8 +102,10 @@ void Engine::Run() {
       if (closing_) break;
       commands.swap(commands_);
     }
-    for (Command& command : commands) command(loop_);  // E2
-    if (loop_.HasWork()) loop_.Step();
+    for (const Command& command : commands) Guarded(command);  // E2
+    Guarded([](Loop& loop) {
+      if (loop.HasWork()) loop.Step();
+    });
     Snapshot();
   }
   std::deque<Command> rest;
@@ -102,15 +113,25 @@ void Engine::Run() {
     const std::lock_guard lock(mutex_);
     rest.swap(commands_);
   }
-  for (Command& command : rest) command(loop_);
+  for (const Command& command : rest) Guarded(command);
   loop_.EndAll("ERR_DISPOSED", "The model was closed while this request was running.");
   Snapshot();
   active_ = false;
 }
 
+void Engine::Guarded(const Command& command) {  // E6
+  try {
+    command(loop_);
+  } catch (...) {
+    const Failure failure = CurrentFailure("ERR_ENGINE_CRASHED");
+    loop_.Break(failure.code(), failure.what());
+  }
+}
+
 void Engine::BeforeDecode(std::vector<int64_t> participants) {
   const std::lock_guard lock(mutex_);
   participants_ = std::move(participants);
+  if (AllCancelled()) abort_ = true;  // E3: they were cancelled after the plan was made
 }
 
 void Engine::AfterDecode() {

@@ -27,8 +27,9 @@ struct EngineOptions {
 /// E1  Only the engine thread touches the loop after construction.
 /// E2  Commands are applied between two steps, all of them: a cancelled sequence takes part in no further decode.
 /// E3  A decode is cut short only when every sequence in it was cancelled, or the engine closes.
-/// E4  Close ends the requests with ERR_DISPOSED, joins the thread, and is idempotent.
+/// E4  From Stop on nothing is accepted. The requests end with ERR_DISPOSED; Close also joins the thread. Both are idempotent.
 /// E5  `wake` comes from the engine thread and must not block.
+/// E6  What a command or a step throws breaks the engine, not the process.
 class Engine {
  public:
   /// Throws Failure as Context does.
@@ -42,14 +43,17 @@ class Engine {
 
   /// Throws Failure: ERR_QUEUE_FULL, ERR_DISPOSED.
   int64_t Submit(Request request);
-  void Cancel(int64_t id);
+  /// False if that request has ended or never was: then nothing follows from the call.
+  bool Cancel(int64_t id);
   void Acknowledge(int64_t id, int64_t tokens);
   std::vector<News> TakeNews() { return outbox_.Take(); }
+  bool has_news() const { return outbox_.has_news(); }
 
   const ContextOptions& context_options() const { return context_options_; }
   EngineStats Stats() const;
   /// Whether something is running or waiting to run; parked sequences wait for their readers.
   bool active() const { return active_; }
+  void Stop();
   /// REQUIRES: not called on the engine thread.
   void Close();
 
@@ -57,6 +61,8 @@ class Engine {
   using Command = std::function<void(Loop&)>;
 
   void Run();
+  void Guarded(const Command& command);
+  bool AllCancelled() const;
   void Post(Command command);
   void BeforeDecode(std::vector<int64_t> participants);
   void AfterDecode();

@@ -60,9 +60,11 @@ void Loop::Step() {
   if (plan.runs.empty()) {
     // The plan always advances the first in rank; if it can't, waiting would be for ever.
     for (auto& [id, sequence] : sequences_) {
-      if (!sequence.parked()) return Fail(sequence, "ERR_INTERNAL", "The engine found nothing to run.");
+      if (sequence.parked()) continue;
+      Fail(sequence, "ERR_INTERNAL", "The engine found nothing to run.");
+      break;
     }
-    return;
+    return Publish();
   }
   FillBatch(plan);
   switch (TimedDecode(plan)) {
@@ -76,8 +78,7 @@ void Loop::Step() {
       for (const PlanRun& run : plan.runs) Preempt(sequences_.at(run.id));
       break;
     case Context::Outcome::kBroken:
-      broken_ = true;
-      EndAll("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
+      Break("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
       break;
   }
   Publish();
@@ -211,6 +212,11 @@ void Loop::Remove(Sequences::iterator position) {
 void Loop::EndAll(const std::string& code, const std::string& message) {
   while (!sequences_.empty()) Fail(sequences_.begin()->second, code, message);
   Publish();
+}
+
+void Loop::Break(const std::string& code, const std::string& message) {
+  broken_ = true;
+  EndAll(code, message);
 }
 
 News& Loop::NewsOf(int64_t id) {

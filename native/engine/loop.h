@@ -59,6 +59,8 @@ class Loop {
   void Pause() { last_decode_ended_ = {}; }
   /// Ends every sequence with an error.
   void EndAll(const std::string& code, const std::string& message);
+  /// The same, and every later one at once: the context's state is unknown.
+  void Break(const std::string& code, const std::string& message);
 
   const ContextOptions& context_options() const { return context_.options(); }
   EngineStats Stats() const;

@@ -30,6 +30,11 @@ bool Outbox::Add(std::vector<News> step) {
   return !std::exchange(woken_, true);
 }
 
+bool Outbox::has_news() const {
+  const std::lock_guard lock(mutex_);
+  return !pending_.empty();
+}
+
 std::vector<News> Outbox::Take() {
   const std::lock_guard lock(mutex_);
   woken_ = false;

@@ -28,9 +28,10 @@ class Outbox {
   /// Returns whether JavaScript must be woken: false while a wake is on its way.
   bool Add(std::vector<News> step);
   std::vector<News> Take();
+  bool has_news() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<News> pending_;
   std::unordered_map<int64_t, size_t> index_;
   bool woken_ = false;

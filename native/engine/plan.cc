@@ -1,7 +1,6 @@
 #include "engine/plan.h"
 
 #include <algorithm>
-#include <numeric>
 #include <tuple>
 
 namespace llamero {
@@ -17,7 +16,10 @@ int64_t Gap(const PlanSequence& sequence) { return sequence.known - sequence.com
 class Planner {
  public:
   Planner(std::vector<PlanSequence> sequences, const PlanLimits& limits)
-      : sequences_(std::move(sequences)), limits_(limits), batch_left_(limits.batch_size) {
+      : sequences_(std::move(sequences)),
+        admitted_(sequences_.size()),
+        limits_(limits),
+        batch_left_(limits.batch_size) {
     std::sort(sequences_.begin(), sequences_.end(),
               [](const PlanSequence& a, const PlanSequence& b) { return Rank(a) < Rank(b); });
     for (const PlanSequence& sequence : sequences_) {
@@ -28,18 +30,13 @@ class Planner {
   }
 
   Plan Take() {
+    AdmitNew();
     for (size_t i = 0; i < sequences_.size(); i++) {
       if (IsDecode(sequences_[i])) Run(i, 1);
     }
     int64_t budget = plan_.runs.empty() ? batch_left_ : std::min(batch_left_, limits_.prefill_budget);
     for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
-      if (IsPrefill(sequences_[i])) budget -= Run(i, std::min(budget, Gap(sequences_[i])));
-    }
-    for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
-      if (!IsNew(sequences_[i])) continue;
-      // In order: a small request must not overtake a large one that waits for cells, or that one starves.
-      if (!Admit(i)) break;
-      budget -= Run(i, std::min(budget, Gap(sequences_[i])));
+      if (IsPrefill(sequences_[i]) || admitted_[i]) budget -= Run(i, std::min(budget, Gap(sequences_[i])));
     }
     return std::move(plan_);
   }
@@ -48,6 +45,17 @@ class Planner {
   static bool IsDecode(const PlanSequence& s) { return !s.parked && s.computed > 0 && Gap(s) == 1; }
   static bool IsPrefill(const PlanSequence& s) { return !s.parked && s.computed > 0 && Gap(s) > 1; }
   static bool IsNew(const PlanSequence& s) { return !s.parked && s.computed == 0; }
+
+  /// Before anything runs, so that a sequence of low priority can still lose its cells to one of higher priority. In
+  /// order: a small request must not overtake a large one that waits for cells, or that one starves.
+  void AdmitNew() {
+    for (size_t i = 0; i < sequences_.size(); i++) {
+      if (!IsNew(sequences_[i])) continue;
+      if (!Admit(i)) return;
+      admitted_[i] = true;
+      slots_used_++;
+    }
+  }
 
   /// Runs up to `wanted` tokens of sequence `i`, taking cells from lower ranks if there are none. Returns the count.
   int64_t Run(size_t i, int64_t wanted) {
@@ -58,7 +66,6 @@ class Planner {
     }
     const int64_t count = std::min({wanted, batch_left_, free_cells_});
     plan_.runs.push_back({sequence.id, sequence.computed, count, count == Gap(sequence)});
-    if (sequence.computed == 0) slots_used_++;
     free_cells_ -= count;
     batch_left_ -= count;
     sequence.computed += count;
@@ -117,12 +124,15 @@ class Planner {
 
   /// Cells that admitted prompts still need.
   int64_t Promised() const {
-    return std::accumulate(sequences_.begin(), sequences_.end(), int64_t{0}, [](int64_t sum, const PlanSequence& s) {
-      return sum + (IsPrefill(s) ? Gap(s) : 0);
-    });
+    int64_t cells = 0;
+    for (size_t i = 0; i < sequences_.size(); i++) {
+      if (IsPrefill(sequences_[i]) || admitted_[i]) cells += Gap(sequences_[i]);
+    }
+    return cells;
   }
 
   std::vector<PlanSequence> sequences_;
+  std::vector<bool> admitted_;  // new ones that may begin in this step
   PlanLimits limits_;
   Plan plan_;
   int64_t free_cells_ = 0;

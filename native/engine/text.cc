@@ -63,10 +63,16 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 StopMatcher::Outcome StopMatcher::Add(std::string text) {
   if (stops_.empty()) return {std::move(text)};
   held_ += text;
-  size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
-  if (first != std::string::npos) {
-    std::string before = held_.substr(0, first);
+  size_t begin = std::string::npos;
+  size_t end = std::string::npos;
+  for (const std::string& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at == std::string::npos) continue;
+    // The one that is complete first wins, so that the outcome does not depend on how the text was cut into pieces.
+    if (std::make_pair(at + stop.size(), at) < std::make_pair(end, begin)) begin = at, end = at + stop.size();
+  }
+  if (begin != std::string::npos) {
+    std::string before = held_.substr(0, begin);
     held_.clear();
     return {std::move(before), true};
   }

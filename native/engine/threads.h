@@ -12,16 +12,19 @@ struct ThreadState {
   int max_threads = 1;
   double quiet_cost = 0;  // ms per unit of work with all threads and free cores; 0: not known yet
   double slowness = 1;    // running mean of cost relative to quiet_cost
+  double slow_cost = 0;     // what the slow steps cost before the threads were reduced; 0: none was slow
   double reduced_cost = 0;  // the same work with fewer threads; 0: not known yet
   int steps_until_probe = 0;
   int probe_interval = 0;
   int probes_passed = 0;
+  bool judging = false;  // the threads were reduced a few steps ago: does it help?
   bool probing = false;
 };
 
 /// The rule after one more step that took `cost` ms per unit of work with `state.threads` threads: halves the threads
-/// when steps are more than twice as slow as they were, tries all of them again from time to time, and stays with them
-/// when that is clearly faster. Pure.
+/// when steps are much slower than they were, and takes them back at once if fewer are no faster (then the work had
+/// become dearer: a deeper context, other sizes of step). Later it tries all threads from time to time and stays with
+/// them when they pay. Pure.
 ThreadState NextThreads(ThreadState state, double cost);
 
 }  // namespace llamero

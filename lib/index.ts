@@ -1,0 +1,28 @@
+export { errorCodes, LlameroError, type ErrorCode, type LlameroErrorOptions } from './errors.js'
+export type { RenderOptions } from './chat/index.js'
+export {
+  Generation,
+  Model,
+  type CacheType,
+  type DetokenizeOptions,
+  type DryOptions,
+  type FinishPart,
+  type FinishReason,
+  type GenerateOptions,
+  type Logprobs,
+  type Message,
+  type MirostatOptions,
+  type ModelInfo,
+  type ModelMetrics,
+  type ModelOptions,
+  type Part,
+  type ProgressPart,
+  type Result,
+  type Role,
+  type TextPart,
+  type TokenizeOptions,
+  type TokenLogprob,
+  type Usage,
+  type XtcOptions,
+} from './model/index.js'
+export { load, type LoadOptions } from './runtime/load.js'

@@ -1,0 +1,110 @@
+import { LlameroError } from '../errors.js'
+import type {
+  Addon,
+  NativeEngine,
+  NativeEngineInfo,
+  NativeEngineOptions,
+  NativeEngineStats,
+  NativeModel,
+  NativeNews,
+  NativeRequest,
+} from '../native-types.js'
+
+/** Who gets the news of one request. */
+export interface NewsReader {
+  take(news: NativeNews): void
+  fail(error: LlameroError): void
+}
+
+/** The JavaScript side of a batching engine: hands requests in and news out, and ends both when it closes. */
+export class Engine {
+  readonly info: NativeEngineInfo
+  readonly #addon: Addon
+  readonly #native: NativeEngine
+  readonly #readers: Map<number, NewsReader>
+  readonly #capacity: number
+  #admitted = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(addon: Addon, native: NativeEngine, readers: Map<number, NewsReader>, queueLimit: number) {
+    this.info = addon.engineInfo(native)
+    this.#addon = addon
+    this.#native = native
+    this.#readers = readers
+    this.#capacity = queueLimit + this.info.maxSequences
+  }
+
+  static async create(addon: Addon, model: NativeModel, options: NativeEngineOptions): Promise<Engine> {
+    const readers = new Map<number, NewsReader>()
+    const native = await addon.engineCreate(model, options, (news) => {
+      for (const item of news) {
+        const reader = readers.get(item.id)
+        if (item.finish !== undefined) readers.delete(item.id)
+        reader?.take(item)
+      }
+    })
+    return new Engine(addon, native, readers, options.queueLimit)
+  }
+
+  /**
+   * Counts a request in before its prompt is even tokenized, and returns how to count it out. Throws `ERR_QUEUE_FULL`
+   * when as many run and wait as may, `ERR_DISPOSED` after `close`.
+   */
+  admit(): () => void {
+    this.#checkOpen()
+    if (this.#admitted >= this.#capacity) {
+      throw new LlameroError(
+        'ERR_QUEUE_FULL',
+        `${this.#admitted} requests run or wait, which is all that may; try again later or raise queueLimit.`,
+        { details: { requests: this.#admitted } },
+      )
+    }
+    this.#admitted++
+    let counted = true
+    return () => {
+      if (counted) this.#admitted--
+      counted = false
+    }
+  }
+
+  submit(request: NativeRequest, reader: NewsReader): number {
+    this.#checkOpen()
+    const id = this.#addon.engineSubmit(this.#native, request)
+    this.#readers.set(id, reader)
+    return id
+  }
+
+  cancel(id: number): void {
+    if (this.#readers.has(id)) this.#addon.engineCancel(this.#native, id)
+  }
+
+  acknowledge(id: number, tokens: number): void {
+    if (this.#readers.has(id)) this.#addon.engineAcknowledge(this.#native, id, tokens)
+  }
+
+  stats(): NativeEngineStats {
+    this.#checkOpen()
+    return this.#addon.engineStats(this.#native)
+  }
+
+  /** Ends what runs and waits with `ERR_DISPOSED`; resolves when the engine's thread is gone. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const readers = [...this.#readers.values()]
+    this.#readers.clear()
+    const closed = this.#addon.engineClose(this.#native)
+    for (const reader of readers) reader.fail(disposedError('the generation was running'))
+    await closed
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw disposedError('nothing can be asked of it any more')
+  }
+}
+
+export function disposedError(consequence: string): LlameroError {
+  return new LlameroError('ERR_DISPOSED', `The model was closed; ${consequence}.`)
+}

@@ -1,0 +1,30 @@
+export type { Message, Role } from '../chat/index.js'
+export { Generation } from './generation.js'
+export {
+  Model,
+  openModel,
+  type DetokenizeOptions,
+  type ModelMetrics,
+  type ModelSource,
+  type TokenizeOptions,
+} from './model.js'
+export type { ModelInfo } from './model-info.js'
+export { modelOptions, type CacheType, type ModelOptions } from './model-options.js'
+export {
+  generateOptions,
+  type DryOptions,
+  type GenerateOptions,
+  type MirostatOptions,
+  type XtcOptions,
+} from './options.js'
+export type {
+  FinishPart,
+  FinishReason,
+  Logprobs,
+  Part,
+  ProgressPart,
+  Result,
+  TextPart,
+  TokenLogprob,
+  Usage,
+} from './part.js'

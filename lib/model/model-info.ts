@@ -1,0 +1,68 @@
+import type { NativeEngineInfo, NativeModelInfo } from '../native-types.js'
+
+/** What is known of an open model. */
+export interface ModelInfo {
+  /** One line, such as `llama 135M Q4_1`. */
+  readonly description: string
+  /** The architecture's name in llama.cpp, such as `llama` or `gemma3`. */
+  readonly architecture: string
+  /** Number of weights. */
+  readonly parameters: number
+  readonly sizeBytes: number
+  readonly vocabularySize: number
+  /** Tokens of the longest text that the model was trained on; 0 if the file does not say. */
+  readonly trainedContextSize: number
+  /** Most tokens of one request here, prompt and answer together. */
+  readonly contextSize: number
+  /** Cells of the KV cache, shared by all requests; 0 for a model that can't generate. */
+  readonly cacheCells: number
+  /** Requests that run at once; 0 for a model that can't generate. */
+  readonly parallel: number
+  /** Most compute threads; 0 for a model that can't generate. */
+  readonly threads: number
+  readonly embeddingSize: number
+  readonly layers: number
+  /** Whether `generate` and `chat` work: not with encoders such as BERT. */
+  readonly canGenerate: boolean
+  /** Ids of special tokens; absent where the vocabulary has none. */
+  readonly bosToken?: number
+  readonly eosToken?: number
+  /** The model's own Jinja template; absent: `chat` uses ChatML. */
+  readonly chatTemplate?: string
+  /** Scalar metadata of the file as text. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Architectures that read text as a whole (encoders) or write it out of order (diffusion), in llama.cpp's names. */
+const withoutGeneration = /bert|^t5|^gemma-embedding$|^dream$|^llada|^rnd1$/
+
+export function canGenerate(info: NativeModelInfo): boolean {
+  return (
+    info.hasDecoder &&
+    !info.hasEncoder &&
+    info.metadata[`${info.architecture}.attention.causal`] !== 'false' &&
+    !withoutGeneration.test(info.architecture)
+  )
+}
+
+export function modelInfo(info: NativeModelInfo, contextSize: number, engine: NativeEngineInfo | undefined): ModelInfo {
+  return {
+    description: info.description,
+    architecture: info.architecture,
+    parameters: info.parameters,
+    sizeBytes: info.sizeBytes,
+    vocabularySize: info.vocabularySize,
+    trainedContextSize: info.trainedContextSize,
+    contextSize,
+    cacheCells: engine?.contextSize ?? 0,
+    parallel: engine?.maxSequences ?? 0,
+    threads: engine?.threads ?? 0,
+    embeddingSize: info.embeddingSize,
+    layers: info.layers,
+    canGenerate: engine !== undefined,
+    ...(info.bosToken < 0 ? {} : { bosToken: info.bosToken }),
+    ...(info.eosToken < 0 ? {} : { eosToken: info.eosToken }),
+    ...(info.chatTemplate === '' ? {} : { chatTemplate: info.chatTemplate }),
+    metadata: info.metadata,
+  }
+}

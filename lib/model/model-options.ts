@@ -1,0 +1,91 @@
+import { availableParallelism } from 'node:os'
+import { invalidOption } from '../chat/index.js'
+import { LlameroError } from '../errors.js'
+import { abortSignal, boolean, callback, integer, oneOf } from './option-kinds.js'
+import { type OptionTable, type OptionValues, readOptions } from './option-rule.js'
+
+/** How the keys and values of the KV cache are stored. */
+export type CacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
+
+/**
+ * How a model is opened. A wrong value rejects with `ERR_OPTION_INVALID`.
+ *
+ * The KV cache is shared by all sequences: it has `contextSize × min(parallel, 4)` cells, rounded up to 256, so four
+ * requests of full length run side by side, and more of them if they are shorter.
+ */
+export interface ModelOptions {
+  /**
+   * Most tokens of one request, prompt and answer together: 16 to 16,777,216, cut to the size the model was trained
+   * for. @default the trained size, at most 8,192
+   */
+  readonly contextSize?: number | undefined
+  /** Requests that run at once, 1 to 256; further ones wait. @default 16 */
+  readonly parallel?: number | undefined
+  /** Most compute threads, 1 to 512. @default `os.availableParallelism()` */
+  readonly threads?: number | undefined
+  /** Use fewer threads while other processes take the cores. @default true */
+  readonly adaptThreads?: boolean | undefined
+  /** Flash attention. @default 'auto' */
+  readonly flashAttention?: 'auto' | 'on' | 'off' | undefined
+  /** Type of the cached keys. @default 'f16' */
+  readonly keyType?: CacheType | undefined
+  /** Type of the cached values; a quantised type needs flash attention. @default 'f16' */
+  readonly valueType?: CacheType | undefined
+  /** Layers on a GPU, -1 (all) to 1,000,000. @default -1 */
+  readonly gpuLayers?: number | undefined
+  /** Map the file into memory instead of reading it. @default true */
+  readonly memoryMap?: boolean | undefined
+  /** Requests that may wait for their turn, 0 to 100,000; further ones reject with `ERR_QUEUE_FULL`. @default 512 */
+  readonly queueLimit?: number | undefined
+  /** Cancels loading, which then rejects with `signal.reason`. It has no effect afterwards. @default none */
+  readonly signal?: AbortSignal | undefined
+  /** Called with the share of the weights that is loaded, 0 to 1. What it throws cancels loading. @default none */
+  readonly onProgress?: ((fraction: number) => void) | undefined
+}
+
+const cacheTypes: readonly CacheType[] = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl']
+const plainTypes: readonly string[] = ['f32', 'f16', 'bf16']
+
+/** Every option of opening a model: unit, range, default and meaning. */
+export const modelOptions = {
+  contextSize: integer({
+    min: 16,
+    max: 2 ** 24,
+    unit: 'tokens',
+    default: undefined,
+    doc: 'Most tokens of one request; the trained size, at most 8,192, if absent.',
+  }),
+  parallel: integer({ min: 1, max: 256, unit: 'requests', default: 16, doc: 'Requests that run at once.' }),
+  threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
+  adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),
+  flashAttention: oneOf(['auto', 'on', 'off'], { default: 'auto', doc: 'Flash attention.' }),
+  keyType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached keys.' }),
+  valueType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached values.' }),
+  gpuLayers: integer({ min: -1, max: 1_000_000, unit: 'layers', default: -1, doc: 'Layers on a GPU; -1 is all.' }),
+  memoryMap: boolean({ default: true, doc: 'Map the file into memory instead of reading it.' }),
+  queueLimit: integer({ min: 0, max: 100_000, unit: 'requests', default: 512, doc: 'Requests that may wait.' }),
+  signal: abortSignal('Cancels loading.'),
+  onProgress: callback<(fraction: number) => void>({
+    default: undefined,
+    doc: 'Called with the share loaded, 0 to 1.',
+  }),
+} as const satisfies OptionTable & Record<keyof ModelOptions, unknown>
+
+/** {@link ModelOptions} once checked. */
+export type ModelValues = OptionValues<typeof modelOptions> & { readonly threads: number }
+
+export function readModelOptions(given: unknown): ModelValues {
+  const values = readOptions(modelOptions, given, { contextSize: 0, vocabularySize: 0 })
+  if (values.flashAttention === 'off' && !plainTypes.includes(values.valueType)) {
+    throw invalidOption('valueType', `one of ${plainTypes.join(', ')} without flash attention`, values.valueType)
+  }
+  return { ...values, threads: values.threads ?? availableParallelism() }
+}
+
+/** The path a model is opened from. */
+export function checkPath(source: unknown): string {
+  const path = (source as { path?: unknown } | null | undefined)?.path
+  if (typeof path !== 'string' || path === '') throw invalidOption('path', 'the path of a GGUF file', path)
+  if (path.includes('\0')) throw new LlameroError('ERR_MODEL_NOT_FOUND', 'The path of the model holds a NUL character.')
+  return path
+}

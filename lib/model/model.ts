@@ -1,0 +1,247 @@
+import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
+import { LlameroError } from '../errors.js'
+import type { Addon, NativeTextPart } from '../native-types.js'
+import { nativeAddon } from '../native.js'
+import { disposedError } from './engine.js'
+import { createGate } from './gate.js'
+import { createGeneration, type Generation } from './generation.js'
+import { GenerationState } from './generation-state.js'
+import { checkPath, readModelOptions, type ModelOptions } from './model-options.js'
+import type { ModelInfo } from './model-info.js'
+import { boolean } from './option-kinds.js'
+import { type Limits, readOptions } from './option-rule.js'
+import { engineOf, openNative, type OpenedModel } from './open-model.js'
+import { generateOptions, type GenerateOptions } from './options.js'
+import { checkRuns, checkText, checkTextBytes, checkTokens } from './prompt.js'
+import { prepareRequest } from './request.js'
+
+/** Where a model's weights lie. */
+export interface ModelSource {
+  /** A GGUF file. */
+  readonly path: string
+}
+
+/** How text is cut into tokens. */
+export interface TokenizeOptions {
+  /** Read the text of special tokens, such as `<|im_end|>`, as these tokens instead of as plain text. @default false */
+  readonly special?: boolean | undefined
+  /** Add the tokens that the vocabulary wants at the beginning and end, such as BOS. @default false */
+  readonly addSpecial?: boolean | undefined
+}
+
+/** How tokens become text. */
+export interface DetokenizeOptions {
+  /** Write special tokens out instead of leaving them away. @default false */
+  readonly special?: boolean | undefined
+}
+
+/** Counters of a model's engine since it was opened, and its state now. */
+export interface ModelMetrics {
+  /** Decodes of llama.cpp. */
+  readonly steps: number
+  /** Tokens of prompts computed. */
+  readonly promptTokens: number
+  /** Tokens of answers. */
+  readonly outputTokens: number
+  /** Requests that are computed now. */
+  readonly running: number
+  /** Requests that wait for a place. */
+  readonly waiting: number
+  /** Requests that stand still because nobody reads them. */
+  readonly parked: number
+  /** How often a request lost its cells to others and had to start over. */
+  readonly preemptions: number
+  /** Cells of the KV cache in use. */
+  readonly cellsUsed: number
+  /** Threads of the last step. */
+  readonly threads: number
+  /** Time between the end of one decode and the start of the next, summed, in ms: what llamero adds to llama.cpp. */
+  readonly betweenDecodesMs: number
+  /** Time in decodes, summed, in ms. */
+  readonly decodeMs: number
+  /** Calls from the engine into JavaScript. */
+  readonly deliveries: number
+}
+
+const tokenizeOptions = {
+  special: boolean({ default: false, doc: 'Read the text of special tokens as these tokens.' }),
+  addSpecial: boolean({ default: false, doc: 'Add what the vocabulary wants at the beginning and end.' }),
+}
+const detokenizeOptions = { special: boolean({ default: false, doc: 'Write special tokens out.' }) }
+const renderOptions = { addGenerationPrompt: boolean({ default: true, doc: "Open the assistant's turn." }) }
+
+// Each native job has a thread of its own; more at once than this would only take cores from the engine.
+const nativeJobs = 4
+
+let construct: (opened: OpenedModel) => Model
+
+/**
+ * Opens a GGUF file that has passed the checks of `llamero/gguf`. Rejects with `ERR_MODEL_REJECTED`,
+ * `ERR_OUT_OF_MEMORY`, `ERR_OPTION_INVALID`, `ERR_NATIVE_MISSING`, or the reason of `options.signal`.
+ */
+export async function openModel(source: ModelSource, options: ModelOptions = {}, addon?: Addon): Promise<Model> {
+  const path = checkPath(source)
+  const values = readModelOptions(options)
+  return construct(await openNative(addon ?? nativeAddon(), path, values))
+}
+
+/**
+ * An open model, made by `load`: weights in memory with a batching engine behind them. Calls are stateless and may overlap freely;
+ * what runs at the same time is computed in the same batches. Close it when done, by `close()` or `await using`.
+ */
+export class Model {
+  /** What is known of the model; stays readable after `close`. */
+  readonly info: ModelInfo
+  readonly #opened: OpenedModel
+  readonly #limits: Limits
+  readonly #gate = createGate(nativeJobs)
+  #closed: Promise<void> | undefined
+
+  private constructor(opened: OpenedModel) {
+    this.info = opened.info
+    this.#opened = opened
+    this.#limits = opened.info
+  }
+
+  static {
+    construct = (opened) => new Model(opened)
+  }
+
+  /**
+   * Continues a raw prompt: text or token ids. The text of special tokens in it counts as these tokens, so never build
+   * it from what users typed; `chat` keeps them apart. An empty prompt begins with the vocabulary's BOS token.
+   *
+   * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_UNSUPPORTED` (the model can't generate)
+   * `ERR_DISPOSED`. For what comes later see {@link Generation}.
+   */
+  generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
+    const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
+    return this.#start(options, async () => {
+      if (typeof parts !== 'string') return parts
+      const text = checkText(parts, 'prompt', this.#limits.contextSize)
+      return this.#tokenize([{ text, trusted: true }], true)
+    })
+  }
+
+  /**
+   * Answers a conversation; a lone string is one message of the user. The model's own chat template makes the prompt
+   * (a model without one gets ChatML), and only the template can place special tokens: no message can forge a role.
+   *
+   * Throws at once as `generate` does; `ERR_TEMPLATE` comes later.
+   */
+  chat(messages: string | readonly Message[], options: GenerateOptions = {}): Generation {
+    const conversation = normalizeMessages(messages)
+    return this.#start(options, async () => this.#tokenizeChat(await this.#render(conversation, {})))
+  }
+
+  /** The tokens of a text. Rejects with `ERR_CONTEXT_FULL` beyond 32 bytes per token of the context. */
+  async tokenize(text: string, options: TokenizeOptions = {}): Promise<Int32Array> {
+    this.#checkOpen()
+    const { special, addSpecial } = readOptions(tokenizeOptions, options, this.#limits)
+    const clean = checkText(text, 'text', this.#limits.contextSize)
+    return this.#tokenize([{ text: clean, trusted: special }], addSpecial)
+  }
+
+  /** The text of tokens; what is no valid UTF-8 becomes U+FFFD. Rejects with `ERR_TOKEN_INVALID`. */
+  async detokenize(tokens: Int32Array | readonly number[], options: DetokenizeOptions = {}): Promise<string> {
+    this.#checkOpen()
+    const { special } = readOptions(detokenizeOptions, options, this.#limits)
+    const { addon, native } = this.#opened
+    const checked = checkTokens(tokens, 'tokens', this.info.vocabularySize)
+    return this.#gate(() => addon.detokenize(native, checked, { removeSpecial: !special, renderSpecial: special }))
+  }
+
+  /** How many tokens a text has, or the whole prompt that `chat` would make of messages. */
+  async countTokens(input: string | readonly Message[]): Promise<number> {
+    if (typeof input === 'string') return (await this.tokenize(input)).length
+    this.#checkOpen()
+    return (await this.#tokenizeChat(await this.#render(normalizeMessages(input), {}))).length
+  }
+
+  /** The prompt that the chat template makes of a conversation, as text. Rejects with `ERR_TEMPLATE`. */
+  async template(messages: string | readonly Message[], options: RenderOptions = {}): Promise<string> {
+    this.#checkOpen()
+    const values = readOptions(renderOptions, options, this.#limits)
+    const parts = await this.#render(normalizeMessages(messages), values)
+    return parts.map(({ text }) => text).join('')
+  }
+
+  /** Counters and state of the engine. Throws `ERR_UNSUPPORTED` for a model that can't generate. */
+  metrics(): ModelMetrics {
+    this.#checkOpen()
+    return engineOf(this.#opened).stats()
+  }
+
+  /**
+   * Frees everything; calling it again is harmless. Generations that run reject with `ERR_DISPOSED`, so that half an
+   * answer is never taken for a whole one; later calls throw or reject with the same.
+   */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  /** Does what `close` does, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { addon, native, engine } = this.#opened
+    try {
+      await engine?.close()
+    } finally {
+      addon.modelClose(native)
+    }
+  }
+
+  #start(options: GenerateOptions, tokens: () => Promise<Int32Array>): Generation {
+    this.#checkOpen()
+    const engine = engineOf(this.#opened)
+    const values = readOptions(generateOptions, options, this.#limits)
+    const state = new GenerationState(engine, values.signal)
+    state.start(async () => prepareRequest(this.#beginning(await tokens()), values, this.#limits))
+    return createGeneration(state)
+  }
+
+  #beginning(tokens: Int32Array): Int32Array {
+    const { bosToken } = this.info
+    if (tokens.length > 0) return tokens
+    if (bosToken !== undefined) return Int32Array.of(bosToken)
+    throw new LlameroError(
+      'ERR_OPTION_INVALID',
+      '"prompt" must have at least one token: the vocabulary of this model has no BOS token to begin an empty one with.',
+      { details: { option: 'prompt', expected: 'at least one token', got: 'none' } },
+    )
+  }
+
+  async #render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]> {
+    const { contextSize } = this.#limits
+    checkTextBytes(messageBytes(messages), contextSize)
+    for (const { content } of messages) checkRuns(content, contextSize)
+    const { addon, native } = this.#opened
+    return this.#gate(() => {
+      this.#checkOpen()
+      return renderPrompt((input) => addon.renderChat(native, input), messages, options)
+    })
+  }
+
+  async #tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array> {
+    const tokens = await this.#tokenize(parts, true)
+    // Most templates write the BOS token that the vocabulary adds as well; twice it would spoil the answer.
+    const { bosToken } = this.info
+    const twice = this.#opened.addsBos && tokens[0] === bosToken && tokens[1] === bosToken
+    return twice ? tokens.subarray(1) : tokens
+  }
+
+  #tokenize(parts: readonly NativeTextPart[], addSpecial: boolean): Promise<Int32Array> {
+    const { addon, native } = this.#opened
+    return this.#gate(async () => {
+      this.#checkOpen()
+      return addon.tokenize(native, parts, { addSpecial })
+    })
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw disposedError('open it again to go on')
+  }
+}

