@@ -1,0 +1,39 @@
+import type { Readings } from './measure.js'
+
+/** A figure, alone or beside a reference that was read alternately with it. */
+export interface Row {
+  readonly name: string
+  readonly unit: string
+  readonly ours: Readings
+  readonly beside?: { readonly name: string; readonly readings: Readings }
+  /** What must hold, of the median ratio to the reference or of the median itself. */
+  readonly target?: { readonly of: 'ratio' | 'value'; readonly atLeast: number } | Target
+}
+
+interface Target {
+  readonly of: 'ratio' | 'value'
+  readonly atMost: number
+}
+
+/** What every scenario gets. */
+export interface Bench {
+  readonly modelPath: string
+  readonly rounds: number
+  /** Says on the terminal what goes on. */
+  readonly say: (line: string) => void
+}
+
+export interface Findings {
+  readonly rows: readonly Row[]
+  /** Settings and whatever a reader must know to judge the figures. */
+  readonly notes: readonly string[]
+}
+
+export interface Scenario {
+  readonly name: string
+  readonly title: string
+  run(bench: Bench): Promise<Findings>
+}
+
+/** Compute threads on both sides, as on the machines that the targets were set for. */
+export const threads = 2

@@ -1,0 +1,143 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import type { Model } from '../../lib/model/index.js'
+import { median, rate, sleep } from '../measure.js'
+import { withModel } from '../opened.js'
+import { llamaBench } from '../peers/llama-cpp.js'
+import { promptOf } from '../prompt.js'
+import type { Bench, Findings, Scenario } from '../scenario.js'
+import { timeStream } from '../stream.js'
+
+const modelOptions = { contextSize: 4096 }
+// Pieces of equal length from the same short prompt: a longer generation would get slower by its depth alone.
+const pieceTokens = 64
+const quietPieces = 6
+const busyMs = 8000
+const recoveryShare = 0.9
+const recoveredPieces = 3
+const recoveryMs = 30_000
+const mostRounds = 3
+// Longer than any phase, so that no neighbour outlives a bench that was killed by much.
+const neighbourLifeMs = 120_000
+
+interface Piece {
+  readonly tokensPerSecond: number
+  readonly milliseconds: number
+  readonly threads: number
+}
+
+export const busy: Scenario = {
+  name: 'busy',
+  title: 'decode beside one busy process per core',
+  run: (bench) => withModel(bench.modelPath, modelOptions, (model) => measure(bench, model)),
+}
+
+async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise<Findings> {
+  const prompt = await promptOf(model, 1, 1)
+  await decodePiece(model, prompt)
+  const quiet: number[] = []
+  const kept: number[] = []
+  const keptWhenOpened: number[] = []
+  const recovery: number[] = []
+  const peerQuiet: number[] = []
+  const peerKept: number[] = []
+  const threadsUsed: string[] = []
+  const peerPiece = { modelPath, prompt: 0, generate: 32, depth: 0 }
+  for (let round = 0; round < Math.min(rounds, mostRounds); round++) {
+    say(`round ${round + 1} of ${Math.min(rounds, mostRounds)}`)
+    peerQuiet.push((await llamaBench(peerPiece)).decode)
+    const before = await pieces(model, prompt, (done) => done.length >= quietPieces)
+    quiet.push(median(before.map((piece) => piece.tokensPerSecond)))
+    const { opened, during } = await besideNeighbours(async () => {
+      peerKept.push((await llamaBench(peerPiece)).decode)
+      const opened = await withModel(modelPath, modelOptions, (fresh) => pieces(fresh, prompt, lasts(busyMs)))
+      return { opened, during: await pieces(model, prompt, lasts(busyMs)) }
+    })
+    kept.push(overallRate(during))
+    keptWhenOpened.push(overallRate(opened))
+    const isBack = (piece: Piece): boolean => piece.tokensPerSecond >= recoveryShare * quiet[round]!
+    const back = (done: readonly Piece[]): boolean =>
+      done.length >= recoveredPieces && done.slice(-recoveredPieces).every(isBack)
+    const after = await pieces(model, prompt, (done) => back(done) || lasts(recoveryMs)(done))
+    recovery.push(back(after) ? (after.length - recoveredPieces) * pieceTokens : Infinity)
+    threadsUsed.push([before, during, after, opened].map(threadsOf).join(' / '))
+  }
+  const neighbours = `${availableParallelism()} busy processes`
+  const beside = { name: 'quiet', readings: quiet }
+  const target = { of: 'ratio', atLeast: 0.4 } as const
+  return {
+    rows: [
+      { name: `decode when ${neighbours} join`, unit: 'tokens/s', ours: kept, beside, target },
+      { name: `decode of a model opened beside ${neighbours}`, unit: 'tokens/s', ours: keptWhenOpened, beside, target },
+      {
+        name: `tokens until decode is back at ${recoveryShare} of quiet`,
+        unit: 'tokens',
+        ours: recovery,
+        target: { of: 'value', atMost: 384 },
+      },
+      {
+        name: `for comparison: llama-bench beside ${neighbours}`,
+        unit: 'tokens/s',
+        ours: peerKept,
+        beside: { name: 'quiet', readings: peerQuiet },
+      },
+    ],
+    notes: [
+      `pieces of ${pieceTokens} tokens from a prompt of one token; the whole time counts, also that in which the engine adapts`,
+      `back: the first of ${recoveredPieces} pieces in a row; the engine tries all threads again at the latest after 256 tokens`,
+      ...threadsUsed.map(
+        (line, round) =>
+          `threads after each piece, round ${round + 1}, quiet / busy / free again / opened busy: ${line}`,
+      ),
+    ],
+  }
+}
+
+function lasts(milliseconds: number): (done: readonly Piece[]) => boolean {
+  return (done) => done.reduce((sum, piece) => sum + piece.milliseconds, 0) > milliseconds
+}
+
+function overallRate(done: readonly Piece[]): number {
+  return rate(
+    done.length * pieceTokens,
+    done.reduce((sum, piece) => sum + piece.milliseconds, 0),
+  )
+}
+
+function threadsOf(done: readonly Piece[]): string {
+  return done.map((piece) => piece.threads).join('')
+}
+
+async function pieces(model: Model, prompt: Int32Array, enough: (done: readonly Piece[]) => boolean): Promise<Piece[]> {
+  const done: Piece[] = []
+  while (!enough(done)) done.push(await decodePiece(model, prompt))
+  return done
+}
+
+async function decodePiece(model: Model, prompt: Int32Array): Promise<Piece> {
+  const { startedAt, endedAt } = await timeStream(model, prompt, { maxTokens: pieceTokens })
+  const milliseconds = endedAt - startedAt
+  return { tokensPerSecond: rate(pieceTokens, milliseconds), milliseconds, threads: model.metrics().threads }
+}
+
+async function besideNeighbours<Value>(work: () => Promise<Value>): Promise<Value> {
+  const program = `const end = Date.now() + ${neighbourLifeMs}; while (Date.now() < end);`
+  const neighbours = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', program], { stdio: 'ignore' }),
+  )
+  try {
+    await Promise.all(neighbours.map((child) => once(child, 'spawn')))
+    await sleep(300)
+    return await work()
+  } finally {
+    await Promise.all(neighbours.map(end))
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}

@@ -1,0 +1,108 @@
+import { posix } from 'node:path'
+import { expect, it } from 'vitest'
+import { contract, findings, readSource, sourceFiles, withoutComments, type SourceFile } from './source-file.js'
+
+const native = sourceFiles(['native'], /\.(cc|h)$/)
+
+/** llama.cpp's headers that are made for users, those of Node-API, and the system's. C++'s own have no ending. */
+const publicHeaders = /^((llama|llama-cpp|gguf|mtmd|mtmd-helper|ggml(-[a-z]+)?|napi|node_api)\.h|[a-z_]+)$/
+const systemHeaders = /^((dlfcn|fcntl|pthread|sched|unistd|windows|immintrin|arm_neon)\.h|(sys|mach)\/\w+\.h)$/
+
+/** Headers of llama.cpp's `common/` that we use, each behind one file, so that an upgrade touches that file alone. */
+const commonHeaders = ['chat.h', 'json-schema-to-grammar.h', 'ngram-cache.h', 'sampling.h', 'speculative.h']
+
+interface Include {
+  readonly path: string
+  readonly name: string
+  /** Quoted names are ours, names in angle brackets are everybody else's. */
+  readonly own: boolean
+}
+
+function includesOf({ path, text }: SourceFile): Include[] {
+  return [...text.matchAll(/^\s*#\s*include\s*(["<])([^">]+)/gm)].map((match) => ({
+    path,
+    name: match[2] ?? '',
+    own: match[1] === '"',
+  }))
+}
+
+contract("native code includes llama.cpp's public headers, and each of common/ behind one file", {
+  files: native,
+  breaches: (files) => {
+    const all = [...native.filter(({ path }) => !files.some((file) => file.path === path)), ...files]
+    const ours = new Set(all.map(({ path }) => path.replace(/^native\//, '')))
+    const users = (name: string): Include[] =>
+      all.flatMap(includesOf).filter((other) => other.name === name && !other.own)
+    return files
+      .flatMap(includesOf)
+      .filter(({ path, name, own }) => {
+        if (own) return !ours.has(name) && !ours.has(posix.join(posix.dirname(path), name).replace(/^native\//, ''))
+        if (commonHeaders.includes(name)) return users(name).length > 1
+        return !publicHeaders.test(name) && !systemHeaders.test(name)
+      })
+      .map(({ path, name }) => `${path} includes ${name}`)
+  },
+  breaks: [
+    ['native/model.cc', '#include <llama-model.h>'],
+    ['native/model.cc', '#include "../llama.cpp/source/src/llama-vocab.h"'],
+    ['native/model.cc', '#include <common.h>'],
+    ['native/model.cc', '#include <chat.h>'],
+  ],
+  keeps: [
+    ['native/model.cc', '#include <llama.h>\n#include <ggml-backend.h>\n#include <string>\n#include "model.h"'],
+    ['native/media.cc', '#include <speculative.h>'],
+  ],
+})
+
+contract("llama.cpp's headers are included in native/ only", {
+  files: sourceFiles(['lib', 'test', 'bench', 'examples', 'native'], /\.(c|cc|cpp|h|hpp)$/),
+  breaches: (files) =>
+    files
+      .filter(({ path }) => !path.startsWith('native/'))
+      .flatMap(includesOf)
+      .filter(({ name }) => /^(llama|ggml|gguf|mtmd)/.test(name))
+      .map(({ path, name }) => `${path} includes ${name}`),
+  breaks: [['bench/step.cc', '#include "llama.h"']],
+})
+
+contract('native code throws where it could assert: an abort ends the whole process', {
+  files: native,
+  breaches: (files) =>
+    findings(files, /\b(GGML_ASSERT|GGML_ABORT|ggml_abort|assert|abort|std::terminate|_?exit)\s*\(/g),
+  breaks: [
+    ['native/engine/loop.cc', 'assert(count > 0);'],
+    ['native/engine/loop.cc', 'GGML_ASSERT(count > 0);'],
+  ],
+  keeps: [['native/engine/loop.cc', 'static_assert(sizeof(int) == 4); // assert(x)']],
+})
+
+contract('native code owns by handle: what is made has an owner in the same expression, and there are no macros', {
+  files: native,
+  breaches: (files) =>
+    findings(
+      files,
+      /(?<!_ptr<[\w ]+>\()\bnew [A-Za-z_:]+|(?<!= )\bdelete\b|\b(malloc|calloc|realloc)\(|^\s*#\s*define\s+\w+[( ].*/gm,
+      (file) => withoutComments(file).replace(/"(?:\\.|[^"\\\n])*"/g, '""'),
+    ),
+  breaks: [
+    ['native/model.cc', 'auto* model = new Model();'],
+    ['native/model.cc', 'delete model;'],
+    ['native/model.cc', 'auto* buffer = malloc(8);'],
+    ['native/model.h', '#define CHECK(x) if (!(x)) return'],
+  ],
+  keeps: [
+    ['native/model.h', 'Model(const Model&) = delete; // a new Model'],
+    ['native/model.cc', 'return std::shared_ptr<const Model>(new Model(options));'],
+    ['native/model.cc', 'throw Failure("ERR_DISPOSED", "no new request is taken");'],
+    ['native/library.cc', '#define NOMINMAX\n#include <windows.h>'],
+  ],
+})
+
+it('the addon exports what lib/native-types.ts declares, in the same order', () => {
+  const mirror = /export interface Addon \{([\s\S]*?)\n\}/.exec(readSource('lib/native-types.ts'))?.[1] ?? ''
+  const declared = [...mirror.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1])
+  const addon = withoutComments({ path: 'native/addon.cc', text: readSource('native/addon.cc') })
+  const exported = [...addon.matchAll(/"(\w+)"/g)].map((match) => match[1]).filter((name) => declared.includes(name))
+  expect(declared.length).toBeGreaterThan(10)
+  expect(exported).toEqual(declared)
+})

@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { repository } from '../contracts/source-file.js'
+import { writeScriptedModel } from '../support/scripted-model.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+const directory = temporaryDirectory()
+const model = join(directory.path, 'scripted.gguf')
+
+/** Runs an example as a reader would, with the built package and a home of its own. */
+async function run(example: string, ...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  const env = { ...process.env, HOME: directory.path }
+  return promisify(execFile)(process.execPath, [join(repository, 'examples', example), model, ...args], { env })
+}
+
+describe('examples run with the built package', () => {
+  beforeAll(() => writeScriptedModel(model))
+
+  it('chat.mjs prints one answer and how it ended', async () => {
+    const { stdout, stderr } = await run('chat.mjs', 'K9')
+    expect(stdout).toBe('0123456789\n(11 tokens, stop)\n')
+    expect(stderr).toBe('')
+  })
+
+  it('stream.mjs prints two answers as they are made', async () => {
+    const { stdout } = await run('stream.mjs')
+    for (const question of ['Name three colours.', 'Name three animals.']) {
+      expect(stdout.split('\n').filter((line) => line.startsWith(question)).length).toBeGreaterThan(1)
+    }
+  })
+})

@@ -1,0 +1,43 @@
+import { expect } from 'vitest'
+import { LlameroError, type ErrorCode } from '../../lib/errors.js'
+import { readGguf, validateModel } from '../../lib/gguf/index.js'
+import type { TemporaryDirectory } from '../support/temporary-directory.js'
+
+export interface Refusal {
+  readonly error: LlameroError
+  readonly milliseconds: number
+  /** Growth of array buffers while the file was read. */
+  readonly bytes: number
+}
+
+/** Writes the bytes and reads them as `load` would; fails unless a LlameroError comes. */
+export async function refusal(directory: TemporaryDirectory, bytes: Uint8Array): Promise<Refusal> {
+  return refusedPath(await directory.write('case.gguf', bytes))
+}
+
+export async function refusedPath(path: string): Promise<Refusal> {
+  const before = process.memoryUsage().arrayBuffers
+  const begin = performance.now()
+  try {
+    validateModel(await readGguf(path))
+  } catch (error) {
+    expect(error).toBeInstanceOf(LlameroError)
+    return {
+      error: error as LlameroError,
+      milliseconds: performance.now() - begin,
+      bytes: process.memoryUsage().arrayBuffers - before,
+    }
+  }
+  throw new Error('the file was accepted')
+}
+
+/** Refused as such, with a sentence that names `about`, quickly and without taking memory. */
+export function expectRefusal(found: Refusal, about: RegExp, code: ErrorCode = 'ERR_MODEL_INVALID'): void {
+  expect(found.error.message).toMatch(about)
+  expect(found.error.code).toBe(code)
+  expect(found.milliseconds).toBeLessThan(50 * patience)
+  expect(found.bytes).toBeLessThan(8 * 1024 * 1024)
+}
+
+/** A shared machine may take a pause at any time. */
+const patience = 5

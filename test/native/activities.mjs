@@ -1,0 +1,111 @@
+// What an addon can be in the middle of when its environment ends. Each resolves once it is under way.
+import { createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
+
+const longText = 'Some words, 1234 numbers and a tail. '.repeat(2_000)
+
+/** `kept` keeps what was made reachable; `tokens` bounds generations, so that the event loop can run out. */
+export const activities = {
+  async 'loading a model'({ addon, path, kept }) {
+    for (let copies = 0; copies < 4; copies++) kept.push(loadModel(addon, path))
+  },
+
+  async 'cancelling a load'({ addon, path, kept }) {
+    const flag = addon.createCancelFlag()
+    const loading = loadModel(addon, path, flag)
+    addon.cancel(flag)
+    kept.push(loading.catch(() => undefined))
+  },
+
+  async 'making an engine'({ addon, path, kept }) {
+    const model = await loadModel(addon, path)
+    for (let copies = 0; copies < 2; copies++) kept.push(createEngine(addon, model))
+  },
+
+  async 'closing the model beside a new engine'({ addon, path, kept }) {
+    const model = await loadModel(addon, path)
+    kept.push(createEngine(addon, model))
+    addon.modelClose(model)
+  },
+
+  async tokenizing({ addon, path, kept }) {
+    const model = await loadModel(addon, path)
+    for (let copies = 0; copies < 4; copies++) kept.push(tokenize(addon, model, longText))
+  },
+
+  async detokenizing({ addon, path, kept }) {
+    const model = await loadModel(addon, path)
+    const tokens = new Int32Array(100_000).fill(300)
+    kept.push(addon.detokenize(model, tokens, { removeSpecial: false, renderSpecial: true }))
+  },
+
+  async 'rendering a chat'({ addon, path, kept }) {
+    const model = await loadModel(addon, path)
+    const messagesJson = JSON.stringify(Array.from({ length: 20 }, () => ({ role: 'user', content: longText })))
+    kept.push(addon.renderChat(model, { messagesJson, variablesJson: '{}', addGenerationPrompt: true, template: '' }))
+  },
+
+  async 'computing a prompt'(setting) {
+    const { addon, engine, model } = await generating(setting)
+    const prompt = await tokenize(addon, model, `${'.'.repeat(3_000)}K1`)
+    addon.engineSubmit(engine, requestFor(prompt, { maxTokens: 1 }))
+  },
+
+  async generating(setting) {
+    const { addon, engine, inbox, prompt } = await generating(setting)
+    await inbox.begun(addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens })))
+  },
+
+  async 'generating with a queue'(setting) {
+    const { addon, engine, inbox, prompt } = await generating(setting)
+    const request = requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens })
+    const ids = Array.from({ length: 20 }, () => addon.engineSubmit(engine, request))
+    await inbox.begun(ids[0])
+  },
+
+  async parked(setting) {
+    const { addon, engine, inbox, prompt } = await generating(setting)
+    const id = addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 4 }))
+    await inbox.begun(id, 4)
+  },
+
+  async cancelling(setting) {
+    const { addon, engine, inbox, prompt } = await generating(setting)
+    const id = addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 1e6 }))
+    await inbox.begun(id)
+    addon.engineCancel(engine, id)
+  },
+
+  async idle(setting) {
+    const { addon, engine, inbox, prompt } = await generating(setting)
+    await inbox.ended(addon.engineSubmit(engine, requestFor(prompt, { maxTokens: 3 })))
+  },
+
+  async closing(setting) {
+    const { addon, engine, inbox, model, prompt, kept } = await generating(setting)
+    await inbox.begun(addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 1e6 })))
+    kept.push(addon.engineClose(engine), addon.engineClose(engine))
+    addon.modelClose(model)
+  },
+
+  async closed(setting) {
+    const { addon, engine, model, prompt } = await generating(setting)
+    addon.engineSubmit(engine, requestFor(prompt))
+    await addon.engineClose(engine)
+    addon.modelClose(model)
+  },
+
+  async 'generating after the model was closed'(setting) {
+    const { addon, engine, inbox, model, prompt } = await generating(setting)
+    addon.modelClose(model)
+    await inbox.begun(addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens })))
+  },
+}
+
+/** An engine with the model and a prompt for it. */
+async function generating({ addon, path, kept }) {
+  const inbox = new Inbox()
+  const model = await loadModel(addon, path)
+  const engine = await createEngine(addon, model, {}, inbox.take)
+  kept.push(model, engine)
+  return { addon, kept, inbox, model, engine, prompt: await tokenize(addon, model, 'Once K1') }
+}

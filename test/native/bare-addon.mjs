@@ -1,0 +1,132 @@
+// The addon without the library around it, for programs that the tests run as children and workers: plain JavaScript,
+// so that a worker starts in milliseconds.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+export class CodedError extends Error {
+  constructor(code, message) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** The addon of a folder, ready to use. */
+export function bareAddon(directory) {
+  process.env.GGML_NO_BACKTRACE = '1'
+  const addon = createRequire(import.meta.url)(join(directory, 'llamero.node'))
+  addon.initialize(CodedError)
+  addon.loadBackends(directory, '')
+  return addon
+}
+
+const greedy = {
+  seed: 1,
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  typicalP: 1,
+  repeatPenalty: 1,
+  repeatLastN: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  dryLastN: 0,
+  dryBreakers: [],
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  mirostat: 0,
+  mirostatTau: 5,
+  mirostatEta: 0.1,
+  grammar: '',
+}
+
+const engineDefaults = {
+  contextSize: 4096,
+  maxSequences: 4,
+  batchSize: 512,
+  microBatchSize: 512,
+  threads: 1,
+  adaptThreads: false,
+  flashAttention: 'auto',
+  keyType: 'f16',
+  valueType: 'f16',
+  queueLimit: 64,
+  stepTargetMs: 50,
+}
+
+export function loadModel(addon, path, flag = addon.createCancelFlag()) {
+  const options = { path, gpuLayers: 0, memoryMap: true, vocabularyOnly: false, checkTensors: false, cancelFlag: flag }
+  return addon.modelLoad(options, () => undefined)
+}
+
+export function createEngine(addon, model, options = {}, onNews = () => undefined) {
+  return addon.engineCreate(model, { ...engineDefaults, ...options }, onNews)
+}
+
+/** A request for greedy text that never ends by itself, unless told otherwise. */
+export function requestFor(tokens, options = {}) {
+  return {
+    tokens: Int32Array.from(tokens),
+    maxTokens: -1,
+    stop: [],
+    ignoreEos: true,
+    sampler: { ...greedy, biasTokens: new Int32Array(), biasValues: new Float32Array() },
+    logprobs: -1,
+    priority: 0,
+    progress: false,
+    bufferTokens: 1024,
+    ...options,
+  }
+}
+
+export function tokenize(addon, model, text) {
+  return addon.tokenize(model, [{ text, trusted: true }], { addSpecial: true })
+}
+
+/** Collects what an engine tells of its requests. */
+export class Inbox {
+  tokens = new Map()
+  calls = []
+  #texts = new Map()
+  #finishes = new Map()
+  #waiting = []
+
+  take = (news) => {
+    this.calls.push(news.length)
+    for (const { id, text, tokens, finish } of news) {
+      this.#texts.set(id, this.text(id) + text)
+      this.tokens.set(id, (this.tokens.get(id) ?? 0) + tokens.length)
+      if (finish !== undefined) this.#finishes.set(id, finish)
+    }
+    this.#waiting = this.#waiting.filter(({ until, resolve }) => {
+      if (until()) resolve()
+      return !until()
+    })
+  }
+
+  text(id) {
+    return this.#texts.get(id) ?? ''
+  }
+
+  finish(id) {
+    return this.#finishes.get(id)
+  }
+
+  async ended(id) {
+    await this.#when(() => this.finish(id) !== undefined)
+    return this.text(id)
+  }
+
+  async begun(id, tokens = 1) {
+    await this.#when(() => (this.tokens.get(id) ?? 0) >= tokens || this.finish(id) !== undefined)
+    return this.text(id)
+  }
+
+  #when(until) {
+    if (until()) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push({ until, resolve }))
+  }
+}

@@ -1,0 +1,131 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cycles, predict } from '../support/script.js'
+import { patience, settled, testEngines, turn, type TestEngine } from './test-engine.js'
+
+const engines = testEngines()
+const requests = 16
+const longest = 48
+
+interface Ask {
+  readonly prompt: string
+  readonly maxTokens: number
+  readonly stop: readonly string[]
+  readonly priority: number
+  /** Turns of the event loop before it arrives. */
+  readonly arrival: number
+  /** Tokens after which it is cancelled; none: never. */
+  readonly cancelAfter: number | undefined
+  /** Tokens it may lie unread, and the turns its reader sleeps; none: it reads everything. */
+  readonly reader: { readonly buffer: number; readonly sleep: number } | undefined
+}
+
+const prompts = fc
+  .tuple(fc.array(fc.integer({ min: 0, max: cycles.length - 1 }), { maxLength: 4 }), fc.nat({ max: 70 }))
+  .map(([keys, filler]) => `${'.'.repeat(filler)}${keys.map((key) => `K${key}`).join('')}${filler % 2 ? '!' : ''}`)
+  .filter(isCertain)
+
+function isCertain(prompt: string): boolean {
+  try {
+    predict(prompt, { maxTokens: longest })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const asks: fc.Arbitrary<Ask> = fc.record({
+  prompt: prompts,
+  maxTokens: fc.integer({ min: 1, max: longest }),
+  stop: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    fc.constantFrom(['xyz'], ['fg', 'q'], ['🙂🙂'], ['89'], ['x€', '🙂x€y'], ['absent']),
+  ),
+  priority: fc.integer({ min: -1, max: 1 }),
+  arrival: fc.nat({ max: 30 }),
+  cancelAfter: fc.option(fc.nat({ max: 20 }), { nil: undefined, freq: 4 }),
+  reader: fc.option(fc.record({ buffer: fc.integer({ min: 1, max: 12 }), sleep: fc.nat({ max: 8 }) }), {
+    nil: undefined,
+    freq: 2,
+  }),
+})
+
+const shapes = fc.record({
+  contextSize: fc.constantFrom(256, 512, 1024),
+  maxSequences: fc.constantFrom(2, 5, 16),
+  batchSize: fc.constantFrom(16, 40, 256),
+  microBatchSize: fc.constantFrom(16, 64),
+  stepTargetMs: fc.constantFrom(0.01, 50),
+})
+
+/** Runs one request and returns what its reader saw, whole or up to its cancellation. */
+async function run(engine: TestEngine, ask: Ask, tokens: Int32Array): Promise<string> {
+  for (let turns = 0; turns < ask.arrival; turns++) await turn()
+  const { maxTokens, stop, priority } = ask
+  const id = engine.submit(tokens, {
+    maxTokens,
+    stop,
+    priority,
+    ignoreEos: false,
+    bufferTokens: ask.reader?.buffer ?? 1,
+  })
+  const { inbox } = engine
+  if (ask.cancelAfter !== undefined) {
+    void inbox.begun(id, Math.min(ask.cancelAfter, ask.reader?.buffer ?? Infinity)).then(() => engine.cancel(id))
+  }
+  if (ask.reader === undefined) engine.acknowledge(id, -1)
+  while (inbox.finish(id) === undefined) {
+    const read = inbox.tokens.get(id) ?? 0
+    for (let turns = 0; turns < (ask.reader?.sleep ?? 0); turns++) await turn()
+    if (ask.reader !== undefined) engine.acknowledge(id, read)
+    await Promise.race([inbox.begun(id, read + 1), turn()])
+  }
+  return inbox.text(id)
+}
+
+describe('16 generations at once', () => {
+  it(
+    'each equal their solo run, whatever arrives, leaves, waits or is cancelled',
+    { timeout: 120_000 * patience },
+    async () => {
+      const seen = { preemptions: 0, parked: 0, cancelled: 0 }
+      const property = fc.asyncProperty(
+        shapes,
+        fc.array(asks, { minLength: requests, maxLength: requests }),
+        async (shape, all) => {
+          const engine = await engines(shape)
+          const watch = setInterval(() => (seen.parked += engine.stats().parked), 1)
+          const tokens = await Promise.all(all.map(({ prompt }) => engine.tokenize(prompt)))
+          const solo: string[] = []
+          for (const [index, { maxTokens, stop }] of all.entries()) {
+            solo.push(await engine.answer(tokens[index]!, { maxTokens, stop, ignoreEos: false }))
+          }
+          const texts = await Promise.all(all.map((ask, index) => run(engine, ask, tokens[index]!)))
+          clearInterval(watch)
+          for (const [index, { cancelAfter }] of all.entries()) {
+            if (cancelAfter === undefined) expect(texts[index]).toBe(solo[index])
+            else expect(solo[index]!.startsWith(texts[index]!)).toBe(true)
+            seen.cancelled += cancelAfter === undefined ? 0 : 1
+          }
+          const stats = await settled(engine, 1)
+          expect(stats).toMatchObject({ running: 0, waiting: 0, parked: 0, cellsUsed: 0 })
+          seen.preemptions += stats.preemptions
+          await engine.close()
+        },
+      )
+      await fc.assert(property, { numRuns: 60, interruptAfterTimeLimit: 15_000 * patience, endOnFailure: true })
+      expect(seen.preemptions).toBeGreaterThan(0)
+      expect(seen.parked).toBeGreaterThan(0)
+      expect(seen.cancelled).toBeGreaterThan(0)
+    },
+  )
+
+  it('say what the script says', async () => {
+    const engine = await engines({ maxSequences: 10 })
+    const prompts = cycles.map((_, key) => `a K${key} b`)
+    const texts = await Promise.all(
+      prompts.map(async (prompt) => engine.answer(await engine.tokenize(prompt), { maxTokens: 40, ignoreEos: false })),
+    )
+    expect(texts).toEqual(prompts.map((prompt) => predict(prompt, { maxTokens: 40 }).text))
+  })
+})

@@ -1,0 +1,219 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { nativeAddon } from '../../lib/native.js'
+import type { PlanLimits, PlanSequence } from '../../lib/native.js'
+import { simulate, type Job, type Step, type World } from './plan-simulation.js'
+
+const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, prefillBudget: 16 }
+
+function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
+  return { id, known, computed, parked: false, priority: 0, arrival: id, generating: computed > 0, ...more }
+}
+
+function plan(sequences: readonly PlanSequence[], given: Partial<PlanLimits> = {}) {
+  const { runs, preempted } = nativeAddon().planStep(sequences, { ...limits, ...given })
+  const text = runs.map(({ id, from, count, sample }) => `${id}:${from}+${count}${sample ? '*' : ''}`).join(' ')
+  return { text, preempted }
+}
+
+describe('the plan of one step', () => {
+  const cases: readonly [rule: string, PlanSequence[], Partial<PlanLimits>, runs: string, preempted?: number[]][] = [
+    ['nothing to do is an empty plan', [], {}, ''],
+    ['a lone prompt fills the batch', [sequence(1, 100, 0)], {}, '1:0+64'],
+    ['the last chunk of a prompt is sampled', [sequence(1, 100, 64)], {}, '1:64+36*'],
+    ['a prompt that fits is one run', [sequence(1, 10, 0)], {}, '1:0+10*'],
+    ['a decode is a run of one', [sequence(1, 11, 10)], {}, '1:10+1*'],
+    [
+      'decodes go first and prefill keeps to its budget beside them',
+      [sequence(1, 100, 0), sequence(2, 11, 10)],
+      {},
+      '2:10+1* 1:0+16',
+    ],
+    [
+      'prompts share the budget in the order of their arrival',
+      [sequence(2, 10, 0), sequence(1, 10, 0), sequence(3, 5, 4)],
+      {},
+      '3:4+1* 1:0+10* 2:0+6',
+    ],
+    ['higher priority goes first', [sequence(1, 60, 0), sequence(2, 60, 0, { priority: 1 })], {}, '2:0+60* 1:0+4'],
+    [
+      'a new prompt of higher priority goes before one half computed',
+      [sequence(1, 100, 50), sequence(2, 60, 0, { priority: 1 })],
+      {},
+      '2:0+60* 1:50+4',
+    ],
+    ['a parked sequence does not run', [sequence(1, 11, 10, { parked: true }), sequence(2, 11, 10)], {}, '2:10+1*'],
+    ['no more sequences than slots', [sequence(1, 5, 4), sequence(2, 9, 0)], { maxSequences: 1 }, '1:4+1*'],
+    ['a prompt waits for the cells it needs', [sequence(1, 200, 199), sequence(2, 60, 0)], {}, '1:199+1*'],
+    [
+      'a small prompt does not overtake a large one that waits',
+      [sequence(1, 200, 199), sequence(2, 60, 0), sequence(3, 2, 0)],
+      {},
+      '1:199+1*',
+    ],
+    [
+      'out of cells, the last to come gives way',
+      [sequence(1, 129, 128), sequence(2, 129, 128)],
+      {},
+      '1:128+1*',
+      [2],
+    ],
+    [
+      'out of cells, low priority gives way before late arrival',
+      [sequence(1, 129, 128), sequence(2, 129, 128, { priority: 1 })],
+      {},
+      '2:128+1*',
+      [1],
+    ],
+    [
+      'out of cells, a parked one gives way first',
+      [sequence(1, 129, 128, { parked: true, priority: 9 }), sequence(2, 129, 128)],
+      {},
+      '2:128+1*',
+      [1],
+    ],
+    [
+      'a new one of higher priority takes the cells of a running one',
+      [sequence(1, 201, 200), sequence(2, 100, 0, { priority: 1 })],
+      {},
+      '2:0+64',
+      [1],
+    ],
+    [
+      'a new one of equal priority does not',
+      [sequence(1, 201, 200), sequence(2, 100, 0)],
+      {},
+      '1:200+1*',
+    ],
+    ['a prompt as long as the context runs alone', [sequence(1, 256, 192)], {}, '1:192+64*'],
+  ]
+  it.each(cases)('%s', (_rule, sequences, given, runs, preempted = []) => {
+    expect(plan(sequences, given)).toEqual({ text: runs, preempted })
+    expect(plan(sequences.toReversed(), given)).toEqual({ text: runs, preempted })
+  })
+})
+
+const job = (cells: number): fc.Arbitrary<Job> =>
+  fc.record({
+    arrival: fc.nat(60),
+    prompt: fc.integer({ min: 1, max: cells }),
+    outputs: fc.integer({ min: 1, max: 40 }),
+    priority: fc.constantFrom(0, 0, 0, 1, -1, 5),
+    cancelAfter: fc.option(fc.nat(80), { nil: undefined, freq: 4 }),
+    parks: fc.array(
+      fc.record({ after: fc.integer({ min: 1, max: 40 }), steps: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(Infinity)) }),
+      { maxLength: 2 },
+    ),
+  })
+
+const world: fc.Arbitrary<World> = fc
+  .record({
+    batchSize: fc.integer({ min: 1, max: 64 }),
+    maxSequences: fc.integer({ min: 1, max: 12 }),
+    cells: fc.integer({ min: 1, max: 200 }),
+    prefillBudget: fc.integer({ min: 1, max: 64 }),
+  })
+  .chain((given) =>
+    fc.record({ limits: fc.constant(given), jobs: fc.array(job(given.cells), { minLength: 1, maxLength: 14 }) }),
+  )
+
+/** Much cheaper than `expect`, which matters some hundred thousand times. */
+function must(holds: boolean, rule: string): void {
+  if (!holds) throw new Error(rule)
+}
+
+function checkStep({ sequences, plan: { runs, preempted } }: Step, given: PlanLimits): void {
+  const computed = new Map(sequences.map((each) => [each.id, preempted.includes(each.id) ? 0 : each.computed]))
+  const byId = new Map(sequences.map((each) => [each.id, each]))
+  const ran = new Set(runs.map(({ id }) => id))
+  must(ran.size === runs.length, 'a sequence has one run at most')
+  must(new Set(preempted).size === preempted.length, 'a sequence is preempted once at most')
+  for (const id of preempted) must((byId.get(id)?.computed ?? 0) > 0, 'only who holds cells is preempted')
+  for (const { id, from, count, sample } of runs) {
+    const { known, parked } = byId.get(id) as PlanSequence
+    must(!parked, 'a parked sequence does not run')
+    must(!preempted.includes(id), 'a preempted sequence does not run')
+    must(count > 0 && from === computed.get(id) && from + count <= known, 'a run begins where the last one ended')
+    must(sample === (from + count === known), 'a run is sampled when it reaches the last known token')
+    computed.set(id, from + count)
+  }
+  const sum = (counts: Iterable<number>) => [...counts].reduce((total, count) => total + count, 0)
+  const batch = sum(runs.map(({ count }) => count))
+  const cells = sum(computed.values())
+  must(batch > 0, 'whoever can run advances somebody')
+  must(batch <= given.batchSize, 'the batch is kept')
+  must(cells <= given.cells, 'the cells are kept')
+  must([...computed.values()].filter((count) => count > 0).length <= given.maxSequences, 'the slots are kept')
+
+  const waiting = sequences.filter(({ id, parked }) => !parked && !ran.has(id) && !preempted.includes(id))
+  const lacksOne = ({ known, computed: done }: PlanSequence) => done > 0 && known - done === 1
+  const decodes = runs.filter(({ id }) => lacksOne(byId.get(id) as PlanSequence))
+  const prefills = runs.filter((run) => !decodes.includes(run))
+  if (waiting.some(lacksOne)) must(batch === given.batchSize || cells === given.cells, 'decodes go first')
+  if (decodes.length > 0) must(sum(prefills.map(({ count }) => count)) <= given.prefillBudget, 'the budget is kept')
+  for (const { id, from } of prefills) {
+    for (const other of waiting.filter((each) => ranksBefore(each, byId.get(id) as PlanSequence))) {
+      must(lacksOne(other) || (from > 0 && other.computed === 0), `${id} runs before ${other.id}`)
+    }
+  }
+}
+
+function ranksBefore(a: PlanSequence, b: PlanSequence): boolean {
+  return a.priority > b.priority || (a.priority === b.priority && a.arrival < b.arrival)
+}
+
+describe('an engine over the plan', () => {
+  it('keeps to its limits and brings every sequence to its end', () => {
+    fc.assert(
+      fc.property(world, (given) => {
+        const work = given.jobs.reduce((sum, { prompt, outputs }) => sum + prompt + outputs, 0)
+        const { steps, ended, cancelled, events } = simulate(given, 100_000)
+        for (const step of steps) checkStep(step, given.limits)
+
+        for (const [id, { prompt, outputs, parks }] of given.jobs.entries()) {
+          const forever = parks.some(({ after, steps: duration }) => duration === Infinity && after < outputs)
+          if (cancelled.has(id) || forever) continue
+          expect(ended.get(id), `job ${id}`).toBe(Math.min(outputs, given.limits.cells - prompt + 1))
+        }
+        const preemptions = steps.reduce((sum, { plan: { preempted } }) => sum + preempted.length, 0)
+        expect(steps.length).toBeLessThanOrEqual(work + preemptions * given.limits.cells)
+
+        const last = new Map<number, number>()
+        for (const { time, plan: { preempted } } of steps) {
+          for (const id of preempted) {
+            const before = last.get(id)
+            const changed = before === undefined || events.some((event) => event >= before && event <= time)
+            expect(changed, `${id} is preempted at ${before} and at ${time}, and nothing happened in between`).toBe(true)
+            last.set(id, time)
+          }
+        }
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('recomputes a preempted sequence from its first token', () => {
+    const jobs = [0, 1].map((arrival): Job => ({ arrival, prompt: 20, outputs: 30, priority: 0, cancelAfter: undefined, parks: [] }))
+    const { steps, ended } = simulate({ limits: { ...limits, cells: 64 }, jobs }, 1000)
+    const preempted = steps.findIndex((step) => step.plan.preempted.includes(1))
+    expect(preempted).toBeGreaterThan(0)
+    const next = steps.slice(preempted + 1).flatMap((step) => step.plan.runs.filter(({ id }) => id === 1))[0]
+    expect(next?.from).toBe(0)
+    expect([...ended]).toEqual([
+      [0, 30],
+      [1, 30],
+    ])
+  })
+
+  it('lets a long prompt in without stopping the streams that run', () => {
+    const base = { priority: 0, cancelAfter: undefined, parks: [] }
+    const jobs: Job[] = [
+      { ...base, arrival: 0, prompt: 4, outputs: 100 },
+      { ...base, arrival: 10, prompt: 150, outputs: 5 },
+    ]
+    const { steps } = simulate({ limits, jobs }, 1000)
+    const both = steps.filter(({ plan: { runs } }) => runs.length === 2)
+    expect(both.length).toBeGreaterThanOrEqual(Math.ceil(150 / 16))
+    for (const { plan: { runs } } of steps.slice(1, 60)) expect(runs[0]).toMatchObject({ id: 0, count: 1, sample: true })
+  })
+})

@@ -1,0 +1,130 @@
+import { nativeAddon } from '../../lib/native.js'
+import type {
+  NativeEngine,
+  NativeEngineOptions,
+  NativeEngineStats,
+  NativeFinish,
+  NativeModel,
+  NativeNews,
+  NativeRequest,
+  NativeSampler,
+  NativeTokenLogprob,
+} from '../../lib/native.js'
+
+/** The addon without the layers above it: what these tests are about. */
+export async function loadRawModel(path: string, vocabularyOnly = false): Promise<NativeModel> {
+  const addon = nativeAddon()
+  const cancelFlag = addon.createCancelFlag()
+  const options = { path, gpuLayers: 0, memoryMap: true, vocabularyOnly, checkTensors: false, cancelFlag }
+  return addon.modelLoad(options, () => undefined)
+}
+
+/** Greedy, with every other option in the position that changes nothing. */
+export const neutralSampler: NativeSampler = {
+  seed: 1,
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  typicalP: 1,
+  repeatPenalty: 1,
+  repeatLastN: 64,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  dryLastN: 64,
+  dryBreakers: ['\n', ':', '"', '*'],
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  mirostat: 0,
+  mirostatTau: 5,
+  mirostatEta: 0.1,
+  biasTokens: new Int32Array(),
+  biasValues: new Float32Array(),
+  grammar: '',
+}
+
+export const plainEngine: NativeEngineOptions = {
+  contextSize: 2048,
+  maxSequences: 8,
+  batchSize: 512,
+  microBatchSize: 512,
+  threads: 2,
+  adaptThreads: false,
+  flashAttention: 'auto',
+  keyType: 'f16',
+  valueType: 'f16',
+  queueLimit: 512,
+  stepTargetMs: 50,
+}
+
+export interface RawResult {
+  readonly text: string
+  /** The texts as they were handed over. */
+  readonly deltas: readonly string[]
+  readonly tokens: readonly number[]
+  readonly logprobs: readonly (readonly NativeTokenLogprob[])[]
+  readonly finish: NativeFinish
+}
+
+export interface RawRequest extends Partial<Omit<NativeRequest, 'sampler' | 'tokens'>> {
+  readonly sampler?: Partial<NativeSampler>
+}
+
+export interface RawEngine {
+  readonly model: NativeModel
+  tokenize(text: string): Promise<Int32Array>
+  /** Runs a prompt to its end; an end by error is a result too. */
+  run(prompt: string | Int32Array, request?: RawRequest): Promise<RawResult>
+  stats(): NativeEngineStats
+  close(): Promise<void>
+}
+
+export async function openRawEngine(path: string, options: Partial<NativeEngineOptions> = {}): Promise<RawEngine> {
+  const addon = nativeAddon()
+  const model = await loadRawModel(path)
+  const listeners = new Map<number, (news: NativeNews) => void>()
+  const engine: NativeEngine = await addon.engineCreate(model, { ...plainEngine, ...options }, (all) => {
+    for (const news of all) listeners.get(news.id)?.(news)
+  })
+  const tokenize = (text: string) => addon.tokenize(model, [{ text, trusted: true }], { addSpecial: false })
+  return {
+    model,
+    tokenize,
+    async run(prompt, { sampler, ...request } = {}) {
+      const tokens = typeof prompt === 'string' ? await tokenize(prompt) : prompt
+      return new Promise((resolve) => {
+        const deltas: string[] = []
+        const produced: number[] = []
+        const logprobs: (readonly NativeTokenLogprob[])[] = []
+        const id = addon.engineSubmit(engine, {
+          maxTokens: 32,
+          stop: [],
+          ignoreEos: false,
+          logprobs: -1,
+          priority: 0,
+          progress: false,
+          bufferTokens: 100_000,
+          ...request,
+          tokens,
+          sampler: { ...neutralSampler, ...sampler },
+        })
+        listeners.set(id, (news) => {
+          if (news.text !== '') deltas.push(news.text)
+          produced.push(...news.tokens)
+          logprobs.push(...(news.logprobs ?? []))
+          if (!news.finish) return
+          listeners.delete(id)
+          resolve({ text: deltas.join(''), deltas, tokens: produced, logprobs, finish: news.finish })
+        })
+      })
+    },
+    stats: () => addon.engineStats(engine),
+    async close() {
+      await addon.engineClose(engine)
+      addon.modelClose(model)
+    },
+  }
+}

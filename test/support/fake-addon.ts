@@ -1,0 +1,145 @@
+import { LlameroError } from '../../lib/errors.js'
+import type {
+  Addon,
+  NativeCancelFlag,
+  NativeEngine,
+  NativeModel,
+  NativeModelInfo,
+  NativeRenderInput,
+  NativeTextPart,
+} from '../../lib/native-types.js'
+import { FakeEngine, type Script } from './fake-engine.js'
+import { bosToken, eosToken, pieceOf, textOf, tokenizeParts, vocabularySize } from './fake-vocabulary.js'
+
+export interface FakeOptions {
+  /** What follows a prompt; repeats the prompt and ends unless given. */
+  readonly script?: Script
+  /** Steps by itself, one per turn of the event loop; otherwise the test calls `engine().step()`. */
+  readonly automatic?: boolean
+  readonly info?: Partial<NativeModelInfo>
+  /** Calls of `onProgress` while loading. */
+  readonly loadSteps?: number
+}
+
+export interface FakeAddon extends Addon {
+  /** Calls in their order, by name. */
+  readonly calls: string[]
+  /** The engine made last. */
+  engine(): FakeEngine
+}
+
+interface Message {
+  readonly role: string
+  readonly content: string
+}
+
+/** The native contract without native code: bytes as tokens, a scripted answer, ChatML. */
+export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
+  const calls: string[] = []
+  let made: FakeEngine | undefined
+  const info = { ...defaultInfo, ...options.info }
+  const script = options.script ?? ((prompt) => [...prompt])
+  const unused = (): never => {
+    throw new Error('not part of the fake')
+  }
+  const asEngine = (engine: NativeEngine): FakeEngine => engine as unknown as FakeEngine
+  const asFlag = (flag: NativeCancelFlag): { cancelled: boolean } => flag as unknown as { cancelled: boolean }
+
+  return {
+    calls,
+    engine() {
+      if (made === undefined) throw new Error('no engine was made')
+      return made
+    },
+    initialize: unused,
+    cpuModules: unused,
+    loadBackends: unused,
+    createCancelFlag: () => ({ cancelled: false }) as unknown as NativeCancelFlag,
+    cancel(flag) {
+      calls.push('cancel')
+      asFlag(flag).cancelled = true
+    },
+    async modelLoad({ cancelFlag }, onProgress) {
+      calls.push('modelLoad')
+      const steps = options.loadSteps ?? 2
+      for (let i = 0; i <= steps; i++) {
+        await new Promise(setImmediate)
+        if (asFlag(cancelFlag).cancelled) throw new LlameroError('ERR_CANCELLED')
+        onProgress(i / steps)
+      }
+      return {} as NativeModel
+    },
+    modelInfo: () => info,
+    modelClose: () => void calls.push('modelClose'),
+    async tokenize(_model, parts, { addSpecial }) {
+      calls.push('tokenize')
+      const tokens = tokenizeParts(parts)
+      return Int32Array.from(addSpecial && info.addsBos ? [bosToken, ...tokens] : tokens)
+    },
+    detokenize: async (_model, tokens, { renderSpecial }) => textOf(tokens, renderSpecial),
+    piece: (_model, token) => pieceOf(token),
+    async renderChat(_model, input) {
+      calls.push('renderChat')
+      return renderChatMl(input)
+    },
+    async engineCreate(_model, engineOptions, onNews) {
+      calls.push('engineCreate')
+      made = new FakeEngine(engineOptions, script, options.automatic ?? true, onNews)
+      return made as unknown as NativeEngine
+    },
+    engineInfo(engine) {
+      const { contextSize, maxSequences, batchSize, microBatchSize, threads } = asEngine(engine).options
+      return { contextSize, maxSequences, batchSize, microBatchSize, threads }
+    },
+    engineSubmit: (engine, request) => asEngine(engine).submit(request),
+    engineCancel: (engine, id) => asEngine(engine).cancel(id),
+    engineAcknowledge: (engine, id, tokens) => asEngine(engine).acknowledge(id, tokens),
+    engineStats(engine) {
+      const { steps, outputTokens, running, parked, deliveries } = asEngine(engine)
+      const zero = { promptTokens: 0, waiting: 0, preemptions: 0, cellsUsed: 0, threads: 1 }
+      return { ...zero, steps, outputTokens, running, parked, deliveries, betweenDecodesMs: 0, decodeMs: 0 }
+    },
+    async engineClose(engine) {
+      calls.push('engineClose')
+      asEngine(engine).close()
+    },
+    planStep: unused,
+    nextThreads: unused,
+    assembleText: unused,
+  }
+}
+
+const defaultInfo: NativeModelInfo = {
+  description: 'fake',
+  architecture: 'llama',
+  parameters: 1,
+  sizeBytes: 1,
+  vocabularySize,
+  trainedContextSize: 16_384,
+  embeddingSize: 1,
+  layers: 1,
+  hasEncoder: false,
+  hasDecoder: true,
+  isRecurrent: false,
+  isHybrid: false,
+  slidingWindow: 0,
+  bosToken,
+  eosToken,
+  addsBos: true,
+  addsEos: false,
+  chatTemplate: '',
+  metadata: {},
+}
+
+function renderChatMl({ messagesJson, addGenerationPrompt }: NativeRenderInput): NativeTextPart[] {
+  const messages = JSON.parse(messagesJson) as readonly Message[]
+  const parts = messages.flatMap(({ role, content }) => {
+    if (content === 'raise') throw new Error('the template raised an exception')
+    return [
+      { text: `<|im_start|>${role}\n`, trusted: true },
+      { text: content, trusted: false },
+      { text: '<|im_end|>\n', trusted: true },
+    ]
+  })
+  return addGenerationPrompt ? [...parts, { text: '<|im_start|>assistant\n', trusted: true }] : parts
+}

