@@ -26,3 +26,4 @@ export {
   type XtcOptions,
 } from './model/index.js'
 export { load, type LoadOptions } from './runtime/load.js'
+export type { PullOptions, PullProgress, RetryOptions } from './transfer/index.js'

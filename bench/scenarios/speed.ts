@@ -35,7 +35,8 @@ async function measure(bench: Bench, model: Model, inSteps: Model): Promise<Find
   const { modelPath, rounds, say } = bench
   const ours = depths.map((): Readings => ({ prefill: [], decode: [] }))
   const peer = depths.map((): Readings => ({ prefill: [], decode: [] }))
-  for (const one of [model, inSteps]) await timeStream(one, await promptOf(one, 64, 1), { maxTokens: 16 })
+  // llama-bench warms up with the very batch that it measures.
+  for (const one of [model, inSteps]) await timeStream(one, await promptOf(one, promptTokens, 1), { maxTokens: 16 })
   const before = model.metrics()
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`)

@@ -72,7 +72,8 @@ async function freeBytes(directory: string): Promise<number | undefined> {
   }
 }
 
-/** A count of bytes as people read it, in powers of 1000 as Ollama has them: `98 MB`. */
+/** A count of bytes as people read it, in powers of 1000: `98.4 MB`. */
+/** A number of bytes for people, in decimal units: `98.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
   let unit = 0

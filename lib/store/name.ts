@@ -21,9 +21,9 @@ export const defaultName = {
   tag: 'latest',
 } as const satisfies Partial<ModelName>
 
-export const nameParts = ['host', 'namespace', 'model', 'tag'] as const
 /** One of the four parts of a {@link ModelName} that make its path. */
-export type NamePart = (typeof nameParts)[number]
+export type NamePart = 'host' | 'namespace' | 'model' | 'tag'
+export const nameParts = ['host', 'namespace', 'model', 'tag'] as const satisfies readonly NamePart[]
 
 const grammar = {
   host: { pattern: /^[A-Za-z0-9_][A-Za-z0-9_.:-]*$/, maxBytes: 350, allowed: 'letters, digits, "_", "-", "." and ":"' },

@@ -48,8 +48,9 @@ describe('README.md', () => {
 
   it('has an entry in the table of commands for each that the program registers', () => {
     const registered = sourceFiles(['lib/cli'], /\.ts$/).flatMap(({ text }) =>
-      [...text.matchAll(/\.command\('(\w+)/g)].map((match) => match[1]),
+      [...text.matchAll(/\b(?:add|command)\('(\w+)/g)].map((match) => match[1]),
     )
+    expect(registered.length).toBeGreaterThan(0)
     const missing = registered.filter((name) => !readme.includes(`| \`llamero ${name ?? ''}`))
     expect(missing).toEqual([])
   })

@@ -23,7 +23,7 @@ describe('mutants', () => {
     let accepted = 0
     for (const seed of seeds) {
       const path = await directory.write('mutant.gguf', mutate(bases[seed % bases.length] ?? new Uint8Array(), seed))
-      const begin = performance.now()
+      const begin = process.cpuUsage().user
       try {
         validateModel(await readGguf(path))
         accepted++
@@ -31,7 +31,7 @@ describe('mutants', () => {
         expect(error, `seed ${seed}`).toBeInstanceOf(LlameroError)
         expect((error as LlameroError).message, `seed ${seed}`).toMatch(/^The model (file|cannot)/)
       }
-      expect(performance.now() - begin, `seed ${seed}`).toBeLessThan(1000)
+      expect(process.cpuUsage().user - begin, `seed ${seed}`).toBeLessThan(1_000_000)
     }
     expect(accepted).toBeGreaterThan(20)
     expect(accepted).toBeLessThan(seeds.length / 2)

@@ -1,11 +1,12 @@
 // A process that ends while the addon is in the middle of something. Prints "under way", then ends as told.
 import { activities } from './activities.mjs'
-import { bareAddon } from './bare-addon.mjs'
+import { bareAddon, createEngine, loadModel, requestFor, tokenize } from './bare-addon.mjs'
 
 const { directory, path, activity, ending } = JSON.parse(process.argv[2])
 const bounded = ending === 'nothing left to do'
 const kept = []
-const setting = { addon: bareAddon(directory), path, kept, tokens: bounded ? 300 : -1 }
+const addon = bareAddon(directory)
+const setting = { addon, path, kept, tokens: bounded ? 300 : -1 }
 await activities[activity](setting)
 console.log('under way')
 
@@ -28,6 +29,28 @@ const endings = {
   SIGTERM() {
     process.kill(process.pid, 'SIGTERM')
     setInterval(() => undefined, 1000)
+  },
+  'work that begins in an exit listener'() {
+    process.on('exit', () => {
+      try {
+        loadModel(addon, path)
+        process.exitCode = 2
+      } catch (error) {
+        process.exitCode = error.code === 'ERR_DISPOSED' ? 9 : 3
+      }
+    })
+    process.exit()
+  },
+  async 'news that nobody could take'() {
+    const thrown = []
+    process.on('uncaughtException', ({ message }) => thrown.push(message) === 3 && process.exit(5))
+    const model = await loadModel(addon, path)
+    const engine = await createEngine(addon, model, {}, () => {
+      throw new Error('on purpose')
+    })
+    for (let copies = 0; copies < 3; copies++) {
+      addon.engineSubmit(engine, requestFor(await tokenize(addon, model, 'K1'), { maxTokens: 20 }))
+    }
   },
   async 'garbage collection'() {
     await Promise.allSettled(kept.splice(0))

@@ -14,18 +14,26 @@ const expectedEnds: Record<string, Partial<Ended>> = {
   'an uncaught exception': { code: 1, stderr: expect.stringContaining('on purpose') },
   'an unhandled rejection': { code: 1, stderr: expect.stringContaining('on purpose') },
   SIGTERM: { signal: 'SIGTERM' },
+  'work that begins in an exit listener': { code: 9, stderr: '' },
+  'news that nobody could take': { code: 5, stderr: '' },
   'garbage collection': { code: 0, stderr: '' },
 }
 
 /** The kernel, or the same way out as another's, does the work: a few activities show that. */
 const fewNames: Record<string, readonly string[]> = {
+  'news that nobody could take': ['generating', 'idle'],
+  'work that begins in an exit listener': ['generating', 'idle'],
   'an unhandled rejection': ['generating', 'loading a model'],
   SIGTERM: ['generating', 'loading a model', 'parked'],
 }
 
 describe.each(Object.entries(expectedEnds))('a process that ends by %s', (ending, expected) => {
   it.concurrent.each(fewNames[ending] ?? names)('while %s', { timeout }, async (activity) => {
-    const ended = await program('process-end.mjs', { path: model(), activity, ending }, { nodeOptions: ['--expose-gc'] })
+    const ended = await program(
+      'process-end.mjs',
+      { path: model(), activity, ending },
+      { nodeOptions: ['--expose-gc'] },
+    )
     expect(ended).toMatchObject({ stdout: 'under way\n', ...expected })
   })
 })

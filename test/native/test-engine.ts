@@ -113,7 +113,7 @@ export async function until(
 
 /** Waits until the engine's counters have stood still for `quietMs`, and returns them. */
 export async function settled(engine: TestEngine, quietMs = 40): Promise<NativeEngineStats> {
-  for (let before = engine.stats(); ; ) {
+  for (let before = engine.stats(); ;) {
     await new Promise((resolve) => setTimeout(resolve, quietMs))
     const after = engine.stats()
     if (after.steps === before.steps && after.outputTokens === before.outputTokens) return after

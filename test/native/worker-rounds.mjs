@@ -40,7 +40,9 @@ async function oneRound(addon, path) {
   const engine = await createEngine(addon, model, {}, inbox.take)
   const prompt = await tokenize(addon, model, 'Once K1 K1 K2')
   const lengths = [5, 20, 40, 60, 80]
-  const ids = lengths.map((maxTokens) => addon.engineSubmit(engine, requestFor(prompt, { maxTokens, bufferTokens: 99 })))
+  const ids = lengths.map((maxTokens) =>
+    addon.engineSubmit(engine, requestFor(prompt, { maxTokens, bufferTokens: 99 })),
+  )
   addon.engineCancel(engine, ids[4])
   const texts = await Promise.all(ids.slice(0, 4).map((id) => inbox.ended(id)))
   await addon.engineClose(engine)

@@ -13,7 +13,8 @@ let count = 0
 
 const whole = { start: 0, length: file.length }
 const middle = { start: 100_000, length: 200_000 }
-const retry = { pauseMs: 1, idleMs: 300 }
+const retry = { pauseMs: 1, idleMs: 20_000 }
+const impatient = { retry: { pauseMs: 1, idleMs: 300 } }
 
 interface Case {
   readonly behave?: (asked: Asked) => void
@@ -51,7 +52,7 @@ const cut = (asked: Asked, bytes: number) => {
     'content-length': end - start,
     'content-range': `bytes ${start}-${end - 1}/${content.length}`,
   })
-  response.write(content.subarray(start, start + bytes), () => setTimeout(() => response.destroy(), 20))
+  response.write(content.subarray(start, start + bytes), () => response.socket?.end())
 }
 const lie =
   (headers: Record<string, string | number>, status = 206) =>
@@ -120,6 +121,7 @@ describe('a download', () => {
     [
       'that falls silent',
       {
+        options: impatient,
         behave: once(({ response, start, end, file: content }) => {
           response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${content.length}` })
           response.write(content.subarray(0, 80_000))
@@ -222,7 +224,7 @@ describe('a download', () => {
       },
       'broken',
     ],
-    ['silence', { behave: () => {} }, 'broken'],
+    ['silence', { behave: () => {}, options: impatient }, 'broken'],
   ]
   it.each(bad)('ends in an error at %s', async (_, what, reason) => {
     const { outcome, bytes } = await fetchWith(what)
@@ -264,7 +266,7 @@ describe('a download', () => {
         isOpen: when === 'while bytes come',
       })
       expect(outcome).toBe(reason)
-      expect(performance.now() - start).toBeLessThan(5_000)
+      expect(performance.now() - start).toBeLessThan(20_000)
     },
   )
 

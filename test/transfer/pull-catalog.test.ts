@@ -169,9 +169,12 @@ describe('a pull from a package', () => {
       const { response, start, end, file } = asked
       response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${file.length}` })
       response.write(file.subarray(start, start + 80_000))
-      setTimeout(() => {
-        abort.abort(reason)
-      }, 100)
+      const timer = setInterval(() => {
+        void tiny.store.partials.totalBytes(digest).then((bytes) => {
+          if (bytes === 80_000) abort.abort(reason)
+          if (abort.signal.aborted) clearInterval(timer)
+        })
+      }, 20)
     }
     expect((await tiny.pullTiny({ behave, signal: abort.signal })).outcome).toBe(reason)
     expect(await tiny.store.partials.totalBytes(digest)).toBe(80_000)

@@ -75,7 +75,7 @@ export const breakOnce = (
       'content-length': end - start,
       'content-range': `bytes ${start}-${end - 1}/${file.length}`,
     })
-    response.write(file.subarray(start, start + at), () => setTimeout(() => response.destroy(), 20))
+    response.write(file.subarray(start, start + at), () => response.socket?.end())
   }
 }
 export const breakAndFail = (at: number) => breakOnce(at, ({ response }) => response.writeHead(404).end())

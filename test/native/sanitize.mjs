@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+// Builds the addon and llama.cpp with sanitizers and runs on them what is about threads and teardown:
+//   node test/native/sanitize.mjs address    AddressSanitizer and UBSan on the tests, LeakSanitizer on programs that end
+//   node test/native/sanitize.mjs thread     ThreadSanitizer on programs
+// Linux with g++. A first build takes some ten minutes of two cores; its tree, .cmake/asan or .cmake/tsan, is kept.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { activities } from './activities.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const root = join(here, '..', '..')
+const kinds = {
+  address: { tree: 'asan', flags: 'address,undefined', runtimes: ['libasan.so', 'libubsan.so'] },
+  thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'] },
+}
+const kind = kinds[process.argv[2]]
+if (kind === undefined) throw new Error(`Say which: ${Object.keys(kinds).join(' or ')}.`)
+
+const directory = join(root, '.cmake', kind.tree, 'bin')
+const folder = mkdtempSync(join(tmpdir(), 'llamero-sanitize-'))
+const path = join(folder, 'scripted.gguf')
+const failures = []
+
+try {
+  const build = join(root, 'native', 'build.mjs')
+  const options = ['--tree', kind.tree, `-DLLAMERO_SANITIZE=${kind.flags}`, '-DLLAMERO_CPU_VARIANTS=OFF']
+  must(process.execPath, [build, ...options])
+  must(process.execPath, ['--import', 'tsx', join(here, 'write-scripted-model.ts'), path])
+  if (kind === kinds.address) {
+    for (const name of ['interleaving', 'cancel', 'parking', 'delivery', 'teardown', 'workers']) test(name)
+  }
+  programs()
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+console.log(failures.length === 0 ? 'No report.' : `Reports in: ${failures.join(', ')}`)
+process.exitCode = failures.length === 0 ? 0 : 1
+
+function test(name) {
+  // vitest's own allocations would be reported as leaks.
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  check(name, [vitest, 'run', `test/native/${name}.test.ts`], {
+    LLAMERO_TEST_ADDON: directory,
+    ASAN_OPTIONS: 'detect_leaks=0',
+  })
+}
+
+/** What ends by itself must leave nothing behind; what exits in the middle of something may. */
+function programs() {
+  const program = (name, input) => [join(here, name), JSON.stringify({ directory, path, ...input })]
+  const leaks = { ASAN_OPTIONS: 'detect_leaks=1' }
+  check('operations', program('operations.mjs', {}), leaks)
+  for (const onMain of [true, false])
+    check(`worker ends, addon on main: ${onMain}`, program('worker-end.mjs', { onMain }), leaks)
+  const rounds = { workers: 8, rounds: 3, terminations: 100, longestMs: 1000, seed: 1 }
+  check('worker rounds', program('worker-rounds.mjs', rounds), leaks)
+  for (const activity of Object.keys(activities)) {
+    check(`end while ${activity}`, program('process-end.mjs', { activity, ending: 'nothing left to do' }), leaks)
+  }
+}
+
+function check(name, args, environment) {
+  const started = Date.now()
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      LD_PRELOAD: kind.runtimes
+        .map((runtime) =>
+          execFileSync('gcc', [`-print-file-name=${runtime}`])
+            .toString()
+            .trim(),
+        )
+        .join(' '),
+      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+      TSAN_OPTIONS: 'ignore_noninstrumented_modules=1:second_deadlock_stack=1',
+      ...environment,
+    },
+  })
+  const passed = status === 0
+  console.log(`${passed ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`)
+  if (passed) return
+  failures.push(name)
+  console.log(stdout, stderr, status ?? signal)
+}
+
+function must(command, args) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
