@@ -254,7 +254,12 @@ export interface PlanLimits {
 
 export interface Plan {
   /** Tokens [from, from + count) of the sequence run in this step; a row is sampled if they reach `known`. */
-  readonly runs: readonly { readonly id: number; readonly from: number; readonly count: number; readonly sample: boolean }[]
+  readonly runs: readonly {
+    readonly id: number
+    readonly from: number
+    readonly count: number
+    readonly sample: boolean
+  }[]
   /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
   readonly preempted: readonly number[]
 }
@@ -301,7 +306,11 @@ export interface Addon {
   piece(model: NativeModel, token: number): Uint8Array
   renderChat(model: NativeModel, input: NativeRenderInput): Promise<NativeTextPart[]>
 
-  engineCreate(model: NativeModel, options: NativeEngineOptions, onNews: (news: NativeNews[]) => void): Promise<NativeEngine>
+  engineCreate(
+    model: NativeModel,
+    options: NativeEngineOptions,
+    onNews: (news: NativeNews[]) => void,
+  ): Promise<NativeEngine>
   engineInfo(engine: NativeEngine): NativeEngineInfo
   /** Queues a request and returns its id, unique per engine. */
   engineSubmit(engine: NativeEngine, request: NativeRequest): number

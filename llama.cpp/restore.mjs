@@ -3,7 +3,16 @@
 // applies native/patches. Does nothing when the folder already holds exactly that pin and those patches.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync, mkdirSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  mkdirSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -49,7 +58,11 @@ function restore(work) {
   run('tar', ['-xf', archive, '-C', source])
   for (const patch of patches) {
     // --git-dir keeps git from finding our own repository above and resolving the paths against it.
-    run('git', ['--git-dir', repository, '--work-tree', source, 'apply', '--whitespace=nowarn', join(patchDirectory, patch)], source)
+    run(
+      'git',
+      ['--git-dir', repository, '--work-tree', source, 'apply', '--whitespace=nowarn', join(patchDirectory, patch)],
+      source,
+    )
   }
   writeFileSync(join(source, '.llamero-stamp'), stamp)
   rmSync(target, { recursive: true, force: true })
@@ -58,10 +71,16 @@ function restore(work) {
 
 function fetchTarball(work) {
   try {
-    const out = run('npm', ['pack', `${pin.package}@${pin.version}`, '--silent', '--ignore-scripts', '--pack-destination', work], work)
+    const out = run(
+      'npm',
+      ['pack', `${pin.package}@${pin.version}`, '--silent', '--ignore-scripts', '--pack-destination', work],
+      work,
+    )
     return out.trim().split('\n').at(-1)
   } catch (error) {
-    throw new Error(`npm could not fetch it; is the npm registry of this machine's configuration reachable? (${error.message})`)
+    throw new Error(
+      `npm could not fetch it; is the npm registry of this machine's configuration reachable? (${error.message})`,
+    )
   }
 }
 
@@ -79,7 +98,12 @@ function fingerprint() {
 
 function run(command, args, cwd) {
   try {
-    return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 * 2 ** 20 })
+    return execFileSync(command, args, {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      maxBuffer: 64 * 2 ** 20,
+    })
   } catch (error) {
     if (error.code === 'ENOENT') throw new Error(`'${command}' is not installed; install it and repeat`)
     throw new Error(`${command} failed: ${(error.stderr || error.message).trim().split('\n').slice(-3).join(' ')}`)

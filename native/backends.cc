@@ -87,10 +87,10 @@ BackendReport LoadBackends(const std::string& directory, const std::string& cpu_
       return cpu_module.empty() ? module.score > 0 : module.path == cpu_module || module.name == cpu_module;
     });
     if (chosen == modules.end() || chosen->score == 0) {
-      throw Failure("ERR_NATIVE_MISSING", cpu_module.empty()
-                                              ? "No CPU backend beside the addon runs on this machine; run 'npm run "
-                                                "build' again."
-                                              : "The CPU backend '" + cpu_module + "' is missing or does not run here.");
+      throw Failure("ERR_NATIVE_MISSING",
+                    cpu_module.empty() ? "No CPU backend beside the addon runs on this machine; run 'npm run "
+                                         "build' again."
+                                       : "The CPU backend '" + cpu_module + "' is missing or does not run here.");
     }
     std::error_code ignored;
     for (const char* accelerator : kAccelerators) {

@@ -59,7 +59,9 @@ function requireTool(command, what, example) {
   try {
     execFileSync(command, ['--version'], { stdio: 'ignore' })
   } catch {
-    console.error(`llamero's native part needs ${what}, but '${command}' does not run. Install it (for example: ${example}) and repeat.`)
+    console.error(
+      `llamero's native part needs ${what}, but '${command}' does not run. Install it (for example: ${example}) and repeat.`,
+    )
     process.exit(1)
   }
 }

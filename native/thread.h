@@ -6,8 +6,8 @@
 
 namespace llamero {
 
-/// A thread with an explicit stack: llama.cpp's tokenizers recurse once per character of some inputs, and the platform's
-/// default may be as small as 128 KiB. The body must not throw.
+/// A thread with an explicit stack: llama.cpp's tokenizers recurse once per character of some inputs, and the
+/// platform's default may be as small as 128 KiB. The body must not throw.
 class Thread {
  public:
   static constexpr size_t kDefaultStack = size_t{16} << 20;

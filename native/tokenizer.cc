@@ -20,7 +20,8 @@ std::vector<llama_token> TokenizeText(const Model& model, std::string_view text,
   std::vector<llama_token> tokens(text.size() + 4);
   int32_t count = llama_tokenize(model.vocab(), text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()),
                                  add_special, parse_special);
-  if (count == std::numeric_limits<int32_t>::min()) throw Failure("ERR_OPTION_INVALID", "The text has too many tokens.");
+  if (count == std::numeric_limits<int32_t>::min())
+    throw Failure("ERR_OPTION_INVALID", "The text has too many tokens.");
   if (count < 0) {
     tokens.resize(-count);
     count = llama_tokenize(model.vocab(), text.data(), length, tokens.data(), -count, add_special, parse_special);
@@ -185,7 +186,8 @@ std::string Detokenize(const Model& model, std::span<const llama_token> tokens, 
                                     remove_special, render_special);
   if (length < 0) {
     text.resize(-length);
-    length = llama_detokenize(model.vocab(), tokens.data(), count, text.data(), -length, remove_special, render_special);
+    length =
+        llama_detokenize(model.vocab(), tokens.data(), count, text.data(), -length, remove_special, render_special);
   }
   text.resize(length);
   return WellFormedUtf8(text);

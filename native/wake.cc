@@ -40,9 +40,8 @@ Waker::Waker(Napi::Env env, const char* name, std::function<void(Napi::Env)> on_
     }
   };
   const auto finalize = [](napi_env, void* data, void*) { std::unique_ptr<Shared>(static_cast<Shared*>(data)); };
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, name), 0, 1, shared_, finalize,
-                                      shared_, call, &function_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, name), 0, 1,
+                                                             shared_, finalize, shared_, call, &function_);
   if (status != napi_ok) {
     std::unique_ptr<Shared> unused(shared_);
     throw std::runtime_error("Node refused a thread-safe function.");
@@ -54,7 +53,8 @@ Waker::~Waker() { Close(); }
 void Waker::Wake() {
   const std::lock_guard lock(mutex_);
   if (function_ == nullptr) return;
-  if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) == napi_closing) function_ = nullptr;  // W3
+  if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) == napi_closing)
+    function_ = nullptr;  // W3
 }
 
 void Waker::Close() {

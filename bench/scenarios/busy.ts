@@ -18,8 +18,10 @@ const recoveryShare = 0.9
 const recoveredPieces = 3
 const recoveryMs = 30_000
 const mostRounds = 3
-// Longer than any phase, so that no neighbour outlives a bench that was killed by much.
-const neighbourLifeMs = 120_000
+// Fixed threads may come down to less than one token per second.
+const fewTokens = 8
+// Ends with its parent, however that ends.
+const neighbour = 'const parent = process.ppid; while (process.ppid === parent) for (let i = 0; i < 1e7; i++);'
 
 interface Piece {
   readonly tokensPerSecond: number
@@ -42,7 +44,7 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
   const recovery: number[] = []
   const peerQuiet: number[] = []
   const peerKept: number[] = []
-  const threadsUsed: string[] = []
+  const courses: string[] = []
   const peerPiece = { modelPath, prompt: 0, generate: 32, depth: 0 }
   for (let round = 0; round < Math.min(rounds, mostRounds); round++) {
     say(`round ${round + 1} of ${Math.min(rounds, mostRounds)}`)
@@ -50,9 +52,10 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
     const before = await pieces(model, prompt, (done) => done.length >= quietPieces)
     quiet.push(median(before.map((piece) => piece.tokensPerSecond)))
     const { opened, during } = await besideNeighbours(async () => {
-      peerKept.push((await llamaBench(peerPiece)).decode)
+      const during = await pieces(model, prompt, lasts(busyMs))
       const opened = await withModel(modelPath, modelOptions, (fresh) => pieces(fresh, prompt, lasts(busyMs)))
-      return { opened, during: await pieces(model, prompt, lasts(busyMs)) }
+      peerKept.push((await llamaBench({ ...peerPiece, generate: fewTokens })).decode)
+      return { during, opened }
     })
     kept.push(overallRate(during))
     keptWhenOpened.push(overallRate(opened))
@@ -61,7 +64,7 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
       done.length >= recoveredPieces && done.slice(-recoveredPieces).every(isBack)
     const after = await pieces(model, prompt, (done) => back(done) || lasts(recoveryMs)(done))
     recovery.push(back(after) ? (after.length - recoveredPieces) * pieceTokens : Infinity)
-    threadsUsed.push([before, during, after, opened].map(threadsOf).join(' / '))
+    courses.push([before, during, after, opened].map(courseOf).join(' / '))
   }
   const neighbours = `${availableParallelism()} busy processes`
   const beside = { name: 'quiet', readings: quiet }
@@ -86,9 +89,9 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
     notes: [
       `pieces of ${pieceTokens} tokens from a prompt of one token; the whole time counts, also that in which the engine adapts`,
       `back: the first of ${recoveredPieces} pieces in a row; the engine tries all threads again at the latest after 256 tokens`,
-      ...threadsUsed.map(
+      ...courses.map(
         (line, round) =>
-          `threads after each piece, round ${round + 1}, quiet / busy / free again / opened busy: ${line}`,
+          `round ${round + 1}, tokens/s @ threads of each piece, quiet / joined / free again / opened busy: ${line}`,
       ),
     ],
   }
@@ -105,8 +108,8 @@ function overallRate(done: readonly Piece[]): number {
   )
 }
 
-function threadsOf(done: readonly Piece[]): string {
-  return done.map((piece) => piece.threads).join('')
+function courseOf(done: readonly Piece[]): string {
+  return done.map((piece) => `${piece.tokensPerSecond.toFixed(0)}@${piece.threads}`).join(' ')
 }
 
 async function pieces(model: Model, prompt: Int32Array, enough: (done: readonly Piece[]) => boolean): Promise<Piece[]> {
@@ -122,13 +125,12 @@ async function decodePiece(model: Model, prompt: Int32Array): Promise<Piece> {
 }
 
 async function besideNeighbours<Value>(work: () => Promise<Value>): Promise<Value> {
-  const program = `const end = Date.now() + ${neighbourLifeMs}; while (Date.now() < end);`
   const neighbours = Array.from({ length: availableParallelism() }, () =>
-    spawn(process.execPath, ['-e', program], { stdio: 'ignore' }),
+    spawn(process.execPath, ['-e', neighbour], { stdio: 'ignore' }),
   )
   try {
     await Promise.all(neighbours.map((child) => once(child, 'spawn')))
-    await sleep(300)
+    await sleep(200)
     return await work()
   } finally {
     await Promise.all(neighbours.map(end))

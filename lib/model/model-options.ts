@@ -10,7 +10,7 @@ export type CacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_
 /**
  * How a model is opened. A wrong value rejects with `ERR_OPTION_INVALID`.
  *
- * The KV cache is shared by all sequences: it has `contextSize × min(parallel, 4)` cells, rounded up to 256, so four
+ * The KV cache is shared by all sequences: it has `contextSize × min(parallel, 2)` cells, rounded up to 256, so two
  * requests of full length run side by side, and more of them if they are shorter.
  */
 export interface ModelOptions {

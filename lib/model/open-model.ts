@@ -16,7 +16,7 @@ export interface OpenedModel {
 }
 
 const defaultContextSize = 8192
-const fullRequests = 4
+const fullRequests = 2
 const cellStep = 256
 // llama-cpp.md §10.7
 const batchSize = 2048

@@ -45,7 +45,8 @@ async function generateSample(path: string): Promise<void> {
   const model = await openModel({ path }, { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 })
   try {
     await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
-    if (model.info.canGenerate) await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true })
+    if (model.info.canGenerate)
+      await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true })
   } finally {
     await model.close()
   }

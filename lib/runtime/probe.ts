@@ -20,8 +20,7 @@ export interface ProbeTask {
 
 /** What the child answers if it lives. */
 export type ProbeReply =
-  | { readonly passed: true }
-  | { readonly passed: false; readonly code: string; readonly message: string }
+  { readonly passed: true } | { readonly passed: false; readonly code: string; readonly message: string }
 
 export interface ProbeLimits {
   /** @default 60 s and 60 s more for each GiB of the file */
@@ -103,7 +102,9 @@ function askChild(child: ChildProcess, task: ProbeTask): Promise<ProbeReply | un
     let reply: ProbeReply | undefined
     child.once('message', (message) => (reply = message as ProbeReply))
     child.once('error', (cause) =>
-      reject(new LlameroError('ERR_INTERNAL', `The probe's process could not be started: ${cause.message}.`, { cause })),
+      reject(
+        new LlameroError('ERR_INTERNAL', `The probe's process could not be started: ${cause.message}.`, { cause }),
+      ),
     )
     child.once('close', () => resolve(reply))
     child.send(task, () => undefined)

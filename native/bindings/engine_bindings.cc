@@ -38,7 +38,8 @@ SamplerSpec ToSampler(const Napi::Value& value, const Model& model) {
   const auto values = FloatsOf(given.Get("biasValues"));
   if (tokens.size() != values.size()) throw Failure("ERR_INTERNAL", "Biases and their tokens differ in number.");
   for (size_t i = 0; i < tokens.size(); i++) {
-    if (!model.IsToken(tokens[i])) throw Failure("ERR_TOKEN_INVALID", std::to_string(tokens[i]) + " is no token of this model.");
+    if (!model.IsToken(tokens[i]))
+      throw Failure("ERR_TOKEN_INVALID", std::to_string(tokens[i]) + " is no token of this model.");
     spec.biases.push_back({tokens[i], values[i]});
   }
   return spec;
@@ -57,7 +58,8 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens"))};
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
-    if (!model.IsToken(token)) throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+    if (!model.IsToken(token))
+      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
   }
   if (static_cast<int64_t>(request.tokens.size()) > context.cells) {
     throw Failure("ERR_CONTEXT_FULL", "The prompt has " + std::to_string(request.tokens.size()) +
@@ -69,23 +71,22 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
 EngineOptions ToEngineOptions(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   constexpr int64_t kMostSequences = 256;  // llama_max_parallel_sequences()
-  EngineOptions options{
-      .loop = {.context = {.cells = IntegerOf(given, "contextSize"),
-                           .max_sequences = IntegerOf(given, "maxSequences"),
-                           .batch_size = IntegerOf(given, "batchSize"),
-                           .micro_batch_size = IntegerOf(given, "microBatchSize"),
-                           .threads = static_cast<int>(IntegerOf(given, "threads")),
-                           .flash_attention = StringOf(given, "flashAttention"),
-                           .key_type = StringOf(given, "keyType"),
-                           .value_type = StringOf(given, "valueType")},
-               .adapt_threads = BoolOf(given, "adaptThreads"),
-               .step_target_ms = NumberOf(given, "stepTargetMs")},
-      .queue_limit = IntegerOf(given, "queueLimit")};
+  EngineOptions options{.loop = {.context = {.cells = IntegerOf(given, "contextSize"),
+                                             .max_sequences = IntegerOf(given, "maxSequences"),
+                                             .batch_size = IntegerOf(given, "batchSize"),
+                                             .micro_batch_size = IntegerOf(given, "microBatchSize"),
+                                             .threads = static_cast<int>(IntegerOf(given, "threads")),
+                                             .flash_attention = StringOf(given, "flashAttention"),
+                                             .key_type = StringOf(given, "keyType"),
+                                             .value_type = StringOf(given, "valueType")},
+                                 .adapt_threads = BoolOf(given, "adaptThreads"),
+                                 .step_target_ms = NumberOf(given, "stepTargetMs")},
+                        .queue_limit = IntegerOf(given, "queueLimit")};
   const ContextOptions& context = options.loop.context;
   const bool valid = context.cells >= 1 && context.cells <= INT32_MAX && context.max_sequences >= 1 &&
-                     context.max_sequences <= kMostSequences && context.batch_size >= 1 && context.batch_size <= INT32_MAX &&
-                     context.micro_batch_size >= 1 && context.threads >= 1 && context.threads <= GGML_MAX_N_THREADS &&
-                     options.queue_limit >= 0;
+                     context.max_sequences <= kMostSequences && context.batch_size >= 1 &&
+                     context.batch_size <= INT32_MAX && context.micro_batch_size >= 1 && context.threads >= 1 &&
+                     context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0;
   if (!valid) throw Failure("ERR_INTERNAL", "The engine was asked for with options out of range.");
   return options;
 }

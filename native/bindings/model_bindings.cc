@@ -100,16 +100,17 @@ Napi::Value ModelLoad(const Napi::CallbackInfo& info) {
     const auto flag = FromHandle<CancelFlag>(given.Get("cancelFlag"));
     const auto report = std::make_shared<ProgressReport>(info.Env(), info[1].As<Napi::Function>());
     using Loaded = std::shared_ptr<const Model>;
-    return Job<Loaded>::Start(
-        info.Env(),
-        {.work = [options, flag, report] {
-           return Model::Load(options, [&](float fraction) { report->Set(fraction); }, flag->raised);
-         },
-         .convert = [report](Napi::Env env, Loaded& model) -> Napi::Value {
-           report->Close();
-           return ToHandle(env, std::make_shared<ModelHandle>(ModelHandle{std::move(model)}));
-         },
-         .cancel = [flag] { flag->raised = true; }});
+    return Job<Loaded>::Start(info.Env(),
+                              {.work =
+                                   [options, flag, report] {
+                                     return Model::Load(
+                                         options, [&](float fraction) { report->Set(fraction); }, flag->raised);
+                                   },
+                               .convert = [report](Napi::Env env, Loaded& model) -> Napi::Value {
+                                 report->Close();
+                                 return ToHandle(env, std::make_shared<ModelHandle>(ModelHandle{std::move(model)}));
+                               },
+                               .cancel = [flag] { flag->raised = true; }});
   });
 }
 
@@ -171,16 +172,16 @@ Napi::Value DetokenizeTokens(const Napi::CallbackInfo& info) {
     const auto model = OpenModel(info[0]);
     const auto tokens = IntegersOf(info[1]);
     for (const llama_token token : tokens) {
-      if (!model->IsToken(token)) throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+      if (!model->IsToken(token))
+        throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
     }
     const Napi::Object options = ToObject(info[2]);
     const bool remove_special = BoolOf(options, "removeSpecial");
     const bool render_special = BoolOf(options, "renderSpecial");
     return Job<std::string>::Start(
-        info.Env(), {.work = [=] { return Detokenize(*model, tokens, remove_special, render_special); },
-                     .convert = [](Napi::Env env, std::string& text) -> Napi::Value {
-                       return Napi::String::New(env, text);
-                     }});
+        info.Env(),
+        {.work = [=] { return Detokenize(*model, tokens, remove_special, render_special); },
+         .convert = [](Napi::Env env, std::string& text) -> Napi::Value { return Napi::String::New(env, text); }});
   });
 }
 
@@ -188,7 +189,8 @@ Napi::Value Piece(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
     const int64_t token = ToInteger(info[1]);
-    if (!model->IsToken(token)) throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+    if (!model->IsToken(token))
+      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
     const std::string& piece = model->Piece(static_cast<llama_token>(token));
     auto bytes = Napi::Uint8Array::New(info.Env(), piece.size());
     std::copy(piece.begin(), piece.end(), bytes.Data());

@@ -25,10 +25,11 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guard(env, [&]() -> Napi::Value {
     const Napi::Object limits = ToObject(info[1]);
-    const Plan plan = PlanStep(ArrayOf(info[0], ToPlanSequence), {.batch_size = IntegerOf(limits, "batchSize"),
-                                                                  .max_sequences = IntegerOf(limits, "maxSequences"),
-                                                                  .cells = IntegerOf(limits, "cells"),
-                                                                  .prefill_budget = IntegerOf(limits, "prefillBudget")});
+    const Plan plan =
+        PlanStep(ArrayOf(info[0], ToPlanSequence), {.batch_size = IntegerOf(limits, "batchSize"),
+                                                    .max_sequences = IntegerOf(limits, "maxSequences"),
+                                                    .cells = IntegerOf(limits, "cells"),
+                                                    .prefill_budget = IntegerOf(limits, "prefillBudget")});
     auto result = Napi::Object::New(env);
     result.Set("runs", ToArray(env, plan.runs, [&](const PlanRun& run) {
                  auto object = Napi::Object::New(env);
@@ -38,9 +39,8 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
                  object.Set("sample", run.sample);
                  return object;
                }));
-    result.Set("preempted", ToArray(env, plan.preempted, [&](int64_t id) {
-                 return Napi::Number::New(env, static_cast<double>(id));
-               }));
+    result.Set("preempted", ToArray(env, plan.preempted,
+                                    [&](int64_t id) { return Napi::Number::New(env, static_cast<double>(id)); }));
     return result;
   });
 }

@@ -27,9 +27,9 @@ struct EngineOptions {
 /// E1  Only the engine thread touches the loop after construction.
 /// E2  Commands are applied between two steps, all of them: a cancelled sequence takes part in no further decode.
 /// E3  A decode is cut short only when every sequence in it was cancelled, or the engine closes.
-/// E4  From Stop on nothing is accepted. The requests end with ERR_DISPOSED; Close also joins the thread. Both are idempotent.
-/// E5  `wake` comes from the engine thread and must not block.
-/// E6  What a command or a step throws breaks the engine, not the process.
+/// E4  From Stop on nothing is accepted. The requests end with ERR_DISPOSED; Close also joins the thread. Both are
+/// idempotent. E5  `wake` comes from the engine thread and must not block. E6  What a command or a step throws breaks
+/// the engine, not the process.
 class Engine {
  public:
   /// Throws Failure as Context does.

@@ -43,7 +43,8 @@ void VisitAbove(std::span<const float> row, Threshold threshold, Visit visit) {
 size_t ArgMax(std::span<const float> row) {
   size_t best = 0;
   float value = kLowest;
-  VisitAbove(row, [&] { return value; }, [&](size_t i) { best = i, value = row[i]; });
+  VisitAbove(
+      row, [&] { return value; }, [&](size_t i) { best = i, value = row[i]; });
   return best;
 }
 

@@ -21,8 +21,8 @@ struct News {
   std::optional<Finish> finish;
 };
 
-/// News on their way to JavaScript. The engine adds those of a whole step at once; JavaScript takes all there is. When it
-/// is late, several steps become one entry per request. Any thread may call either side.
+/// News on their way to JavaScript. The engine adds those of a whole step at once; JavaScript takes all there is. When
+/// it is late, several steps become one entry per request. Any thread may call either side.
 class Outbox {
  public:
   /// Returns whether JavaScript must be woken: false while a wake is on its way.

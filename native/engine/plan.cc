@@ -85,7 +85,8 @@ class Planner {
   bool Preemptible(size_t i) const {
     const PlanSequence& sequence = sequences_[i];
     if (sequence.computed == 0) return false;
-    return std::none_of(plan_.runs.begin(), plan_.runs.end(), [&](const PlanRun& run) { return run.id == sequence.id; });
+    return std::none_of(plan_.runs.begin(), plan_.runs.end(),
+                        [&](const PlanRun& run) { return run.id == sequence.id; });
   }
 
   void Preempt(size_t i) {

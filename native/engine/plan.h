@@ -8,11 +8,11 @@ namespace llamero {
 /// One sequence as the plan sees it: tokens known and a smaller number computed.
 struct PlanSequence {
   int64_t id = 0;
-  int64_t known = 0;     // prompt and generated tokens
-  int64_t computed = 0;  // tokens whose keys and values lie in the cache; 0: it holds no slot
-  bool parked = false;   // its reader is behind: it keeps its cells, but does not run
-  int priority = 0;      // higher runs first
-  int64_t arrival = 0;   // order of arrival, unique
+  int64_t known = 0;        // prompt and generated tokens
+  int64_t computed = 0;     // tokens whose keys and values lie in the cache; 0: it holds no slot
+  bool parked = false;      // its reader is behind: it keeps its cells, but does not run
+  int priority = 0;         // higher runs first
+  int64_t arrival = 0;      // order of arrival, unique
   bool generating = false;  // has produced a token before
 };
 

@@ -152,9 +152,9 @@ llama_token Sampler::DrawWithGrammar(std::span<const float> row) {
   sorted_ = false;
   if (candidates_.empty()) throw Failure("ERR_GRAMMAR", "The grammar allows no further token, and no end either.");
   if (greedy_) {
-    return std::max_element(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) {
-             return a.logit < b.logit;
-           })->id;
+    return std::max_element(candidates_.begin(), candidates_.end(),
+                            [](const auto& a, const auto& b) { return a.logit < b.logit; })
+        ->id;
   }
   return Select();
 }

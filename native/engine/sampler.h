@@ -26,8 +26,8 @@ class RecentTokens {
   std::unordered_map<llama_token, int> counts_;
 };
 
-/// Chooses the tokens of one sequence. The order of samplers is that of llama.cpp's common_sampler: bias, penalties, dry,
-/// top-k, typical, top-p, min-p, xtc, temperature, then the draw.
+/// Chooses the tokens of one sequence. The order of samplers is that of llama.cpp's common_sampler: bias, penalties,
+/// dry, top-k, typical, top-p, min-p, xtc, temperature, then the draw.
 ///
 /// Two things keep it off the critical path between two decodes: bias and penalties touch only their few entries of the
 /// row, and the k best are selected from the raw row, so that no array of the whole vocabulary is built unless a

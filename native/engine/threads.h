@@ -10,8 +10,8 @@ namespace llamero {
 struct ThreadState {
   int threads = 1;
   int max_threads = 1;
-  double quiet_cost = 0;  // ms per unit of work with all threads and free cores; 0: not known yet
-  double slowness = 1;    // running mean of cost relative to quiet_cost
+  double quiet_cost = 0;    // ms per unit of work with all threads and free cores; 0: not known yet
+  double slowness = 1;      // running mean of cost relative to quiet_cost
   double slow_cost = 0;     // what the slow steps cost before the threads were reduced; 0: none was slow
   double reduced_cost = 0;  // the same work with fewer threads; 0: not known yet
   int steps_until_probe = 0;

@@ -62,6 +62,15 @@ export const activities = {
     await inbox.begun(ids[0])
   },
 
+  async 'generating on eight engines'(setting) {
+    const many = await Promise.all(Array.from({ length: 8 }, () => generating(setting)))
+    await Promise.all(
+      many.map(({ addon, engine, inbox, prompt }) =>
+        inbox.begun(addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens }))),
+      ),
+    )
+  },
+
   async parked(setting) {
     const { addon, engine, inbox, prompt } = await generating(setting)
     const id = addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 4 }))

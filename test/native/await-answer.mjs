@@ -17,4 +17,6 @@ if (cancelled) {
   addon.engineCancel(engine, unread)
   await inbox.ended(unread)
 }
+// Reachable to the end: that it is collected must not be what lets the process end.
+globalThis.kept = { engine, model }
 console.log(JSON.stringify({ unread: inbox.text(unread), awaited: text, reason: inbox.finish(unread)?.reason }))

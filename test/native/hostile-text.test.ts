@@ -25,7 +25,11 @@ const families: readonly [kind: string, name: string, bytes: (character: string)
 describe.each(families)('a long run of one character, %s: %s', (_kind, name, bytes) => {
   it('is tokenized without a crash', { timeout: 300_000 }, async () => {
     const pairs = characters.flatMap((character) => [character, String(bytes(character))])
-    const { code, signal, stdout, stderr } = await runChild('tokenize-child.ts', [vocabularyPath(name), ...pairs], 290_000)
+    const { code, signal, stdout, stderr } = await runChild(
+      'tokenize-child.ts',
+      [vocabularyPath(name), ...pairs],
+      290_000,
+    )
     expect({ code, signal, stderr }).toMatchObject({ code: 0, signal: null })
     const results = JSON.parse(stdout) as { character: string; tokens: number; ms: number }[]
     expect(results.map(({ character }) => character)).toEqual(characters)

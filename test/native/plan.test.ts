@@ -51,13 +51,7 @@ describe('the plan of one step', () => {
       {},
       '1:199+1*',
     ],
-    [
-      'out of cells, the last to come gives way',
-      [sequence(1, 129, 128), sequence(2, 129, 128)],
-      {},
-      '1:128+1*',
-      [2],
-    ],
+    ['out of cells, the last to come gives way', [sequence(1, 129, 128), sequence(2, 129, 128)], {}, '1:128+1*', [2]],
     [
       'out of cells, low priority gives way before late arrival',
       [sequence(1, 129, 128), sequence(2, 129, 128, { priority: 1 })],
@@ -79,12 +73,7 @@ describe('the plan of one step', () => {
       '2:0+64',
       [1],
     ],
-    [
-      'a new one of equal priority does not',
-      [sequence(1, 201, 200), sequence(2, 100, 0)],
-      {},
-      '1:200+1*',
-    ],
+    ['a new one of equal priority does not', [sequence(1, 201, 200), sequence(2, 100, 0)], {}, '1:200+1*'],
     ['a prompt as long as the context runs alone', [sequence(1, 256, 192)], {}, '1:192+64*'],
   ]
   it.each(cases)('%s', (_rule, sequences, given, runs, preempted = []) => {
@@ -101,7 +90,10 @@ const job = (cells: number): fc.Arbitrary<Job> =>
     priority: fc.constantFrom(0, 0, 0, 1, -1, 5),
     cancelAfter: fc.option(fc.nat(80), { nil: undefined, freq: 4 }),
     parks: fc.array(
-      fc.record({ after: fc.integer({ min: 1, max: 40 }), steps: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(Infinity)) }),
+      fc.record({
+        after: fc.integer({ min: 1, max: 40 }),
+        steps: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(Infinity)),
+      }),
       { maxLength: 2 },
     ),
   })
@@ -179,11 +171,16 @@ describe('an engine over the plan', () => {
         expect(steps.length).toBeLessThanOrEqual(work + preemptions * given.limits.cells)
 
         const last = new Map<number, number>()
-        for (const { time, plan: { preempted } } of steps) {
+        for (const {
+          time,
+          plan: { preempted },
+        } of steps) {
           for (const id of preempted) {
             const before = last.get(id)
             const changed = before === undefined || events.some((event) => event >= before && event <= time)
-            expect(changed, `${id} is preempted at ${before} and at ${time}, and nothing happened in between`).toBe(true)
+            expect(changed, `${id} is preempted at ${before} and at ${time}, and nothing happened in between`).toBe(
+              true,
+            )
             last.set(id, time)
           }
         }
@@ -193,7 +190,14 @@ describe('an engine over the plan', () => {
   })
 
   it('recomputes a preempted sequence from its first token', () => {
-    const jobs = [0, 1].map((arrival): Job => ({ arrival, prompt: 20, outputs: 30, priority: 0, cancelAfter: undefined, parks: [] }))
+    const jobs = [0, 1].map((arrival): Job => ({
+      arrival,
+      prompt: 20,
+      outputs: 30,
+      priority: 0,
+      cancelAfter: undefined,
+      parks: [],
+    }))
     const { steps, ended } = simulate({ limits: { ...limits, cells: 64 }, jobs }, 1000)
     const preempted = steps.findIndex((step) => step.plan.preempted.includes(1))
     expect(preempted).toBeGreaterThan(0)
@@ -214,6 +218,9 @@ describe('an engine over the plan', () => {
     const { steps } = simulate({ limits, jobs }, 1000)
     const both = steps.filter(({ plan: { runs } }) => runs.length === 2)
     expect(both.length).toBeGreaterThanOrEqual(Math.ceil(150 / 16))
-    for (const { plan: { runs } } of steps.slice(1, 60)) expect(runs[0]).toMatchObject({ id: 0, count: 1, sample: true })
+    for (const {
+      plan: { runs },
+    } of steps.slice(1, 60))
+      expect(runs[0]).toMatchObject({ id: 0, count: 1, sample: true })
   })
 })

@@ -38,6 +38,17 @@ describe.each(Object.entries(expectedEnds))('a process that ends by %s', (ending
   })
 })
 
+describe('process.exit', () => {
+  const slowModel = scriptedModelFile({ layers: 24 })
+
+  it.each(['generating', 'loading a model'])('gives its code every time while %s', { timeout }, async (activity) => {
+    for (let times = 0; times < 16; times++) {
+      const ending = times % 2 === 0 ? 'process.exit' : 'process.exit a little later'
+      expect(await program('process-end.mjs', { path: slowModel(), activity, ending })).toMatchObject({ code: 7 })
+    }
+  })
+})
+
 describe.each([true, false])('worker threads, with the addon on the main thread: %s', (onMain) => {
   it('end in every way in the middle of everything', { timeout }, async () => {
     const ended = await program('worker-end.mjs', { path: model(), onMain }, { timeoutMs: 90_000 })

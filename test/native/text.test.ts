@@ -9,7 +9,9 @@ function assemble(pieces: readonly Uint8Array[], stop: readonly string[] = []) {
 
 /** The bytes cut at every place of `cuts`. */
 function cut(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
-  const places = [...new Set([0, ...cuts.map((place) => place % (bytes.length + 1)), bytes.length])].sort((a, b) => a - b)
+  const places = [...new Set([0, ...cuts.map((place) => place % (bytes.length + 1)), bytes.length])].sort(
+    (a, b) => a - b,
+  )
   return places.slice(1).map((end, index) => bytes.subarray(places[index], end))
 }
 
@@ -25,20 +27,44 @@ function upToStop(text: string, stop: readonly string[]): { text: string; stoppe
 }
 
 describe('characters across tokens', () => {
-  it.each(['hello', 'Grüße', '中文', '🙂🙃', '👨‍👩‍👧', 'e\u0301', 'a\u0000b', '\ufeffx'])('%j comes whole however it is cut', (text) => {
-    const bytes = Buffer.from(text)
-    for (let first = 0; first <= bytes.length; first++) {
-      for (let second = first; second <= bytes.length; second++) {
-        const { texts, text: all } = assemble([bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)])
-        expect(all).toBe(text)
-        expect(texts.join('|')).not.toContain('\ufffd')
+  it.each(['hello', 'Grüße', '中文', '🙂🙃', '👨‍👩‍👧', 'e\u0301', 'a\u0000b', '\ufeffx'])(
+    '%j comes whole however it is cut',
+    (text) => {
+      const bytes = Buffer.from(text)
+      for (let first = 0; first <= bytes.length; first++) {
+        for (let second = first; second <= bytes.length; second++) {
+          const { texts, text: all } = assemble([
+            bytes.subarray(0, first),
+            bytes.subarray(first, second),
+            bytes.subarray(second),
+          ])
+          expect(all).toBe(text)
+          expect(texts.join('|')).not.toContain('\ufffd')
+        }
       }
-    }
-  })
+    },
+  )
 
   it('any bytes become what TextDecoder makes of them, however they are cut', () => {
     const bytes = fc.uint8Array({ maxLength: 40 })
-    const some = fc.constantFrom(0x00, 0x41, 0x7f, 0x80, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff)
+    const some = fc.constantFrom(
+      0x00,
+      0x41,
+      0x7f,
+      0x80,
+      0x9f,
+      0xa0,
+      0xbf,
+      0xc0,
+      0xc2,
+      0xe0,
+      0xed,
+      0xef,
+      0xf0,
+      0xf4,
+      0xf5,
+      0xff,
+    )
     const nasty = fc.array(some, { maxLength: 24 }).map((list) => Uint8Array.from(list))
     fc.assert(
       fc.property(fc.oneof(bytes, nasty), fc.array(fc.nat(40), { maxLength: 8 }), (given, cuts) => {
@@ -76,13 +102,17 @@ describe('stop strings', () => {
     ['an emoji', ['a', '🙂', 'b'], ['🙂'], ['a', ''], true],
   ]
   it.each(cases)('%s', (_rule, pieces, stop, texts, stopped) => {
-    const assembled = assemble(pieces.map((piece) => Buffer.from(piece)), stop)
+    const assembled = assemble(
+      pieces.map((piece) => Buffer.from(piece)),
+      stop,
+    )
     expect({ texts: assembled.texts, stopped: assembled.stopped }).toEqual({ texts, stopped })
   })
 
   it('every cut of a text gives the same, and no part of a stop string that came', () => {
     const letter = fc.constantFrom('a', 'b', 'c', '🙂', 'é')
-    const word = (maxLength: number, minLength = 0) => fc.array(letter, { minLength, maxLength }).map((list) => list.join(''))
+    const word = (maxLength: number, minLength = 0) =>
+      fc.array(letter, { minLength, maxLength }).map((list) => list.join(''))
     const given = fc.record({
       text: word(24),
       stop: fc.array(word(5, 1), { maxLength: 3 }),
@@ -98,7 +128,10 @@ describe('stop strings', () => {
   })
 
   it('holds back only what may become a stop string', () => {
-    const { texts } = assemble([...'one two <three> four'].map((letter) => Buffer.from(letter)), ['<end>'])
+    const { texts } = assemble(
+      [...'one two <three> four'].map((letter) => Buffer.from(letter)),
+      ['<end>'],
+    )
     let shown = ''
     for (const [index, text] of texts.slice(0, -1).entries()) {
       shown += text

@@ -36,7 +36,10 @@ function cleanedUp(text: string): string {
 
 /** WordPiece keeps neither case nor accents nor blanks; words that it does not know become [UNK]. */
 function squeezed(text: string): string {
-  return text.toLowerCase().normalize('NFD').replaceAll(/[\p{Mn}\s]/gu, '')
+  return text
+    .toLowerCase()
+    .normalize('NFD')
+    .replaceAll(/[\p{Mn}\s]/gu, '')
 }
 
 describe.each([...Object.keys(wayBack), 'bert-bge'])('the tokenizer of %s', (name) => {

@@ -26,7 +26,10 @@ export function vocabularyCases(name: string): { readonly input: string; readonl
   if (inputs.length !== lines.length) throw new Error(`${name} has ${inputs.length} inputs and ${lines.length} results`)
   return inputs.map((input, index) => ({
     input,
-    tokens: (lines[index] ?? '').split(' ').filter((id) => id !== '').map(Number),
+    tokens: (lines[index] ?? '')
+      .split(' ')
+      .filter((id) => id !== '')
+      .map(Number),
   }))
 }
 
