@@ -92,7 +92,7 @@ async function runProbe(task: ProbeTask, limits: ProbeLimits, signal: AbortSigna
 function startChild(): ChildProcess {
   const extension = extname(fileURLToPath(import.meta.url))
   // Run from sources, as in the tests, the child needs the same loader.
-  const execArgv = extension === '.ts' ? ['--import', 'tsx'] : []
+  const execArgv = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : []
   return fork(new URL(`./probe-child${extension}`, import.meta.url), { execArgv, stdio: 'ignore' })
 }
 

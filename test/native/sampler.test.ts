@@ -270,7 +270,7 @@ describe('samplers with a memory', () => {
       const { logprobs } = await engine.run(prompt, { maxTokens: 150, ignoreEos: true, logprobs: 0, sampler })
       return logprobs.slice(50).reduce((sum, [chosen]) => sum - (chosen?.logprob ?? 0), 0) / 100
     }
-    expect(await surprise(1)).toBeLessThan((await surprise(4)) - 0.5)
+    expect(await surprise(1)).toBeLessThan((await surprise(4)) - 0.2)
   })
 
   it('dry keeps a sequence from coming again', async () => {

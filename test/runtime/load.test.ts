@@ -1,0 +1,92 @@
+import { mkdtempSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { load, LlameroError } from '../../lib/index.js'
+import { defaultModelsDirectory } from '../../lib/runtime/index.js'
+import { predict } from '../support/script.js'
+import { writeScriptedModel } from '../support/scripted-model.js'
+import { testStore, smollm2Path } from '../support/real-models.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+const directory = temporaryDirectory()
+const probeDirectory = join(directory.path, 'probes')
+const modelsDirectory = join(directory.path, 'models')
+
+async function scripted(): Promise<string> {
+  const path = join(mkdtempSync(join(directory.path, 'model-')), 'scripted.gguf')
+  await writeScriptedModel(path)
+  return path
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return error instanceof LlameroError ? error.code : `no LlameroError but ${String(error)}`
+}
+
+describe('load', () => {
+  it('opens a file by its path and remembers that it passed the probe', async () => {
+    const path = await scripted()
+    const model = await load(path, { probeDirectory, contextSize: 512 })
+    const { text } = await model.generate('K3 go', { maxTokens: 8, temperature: 0 })
+    await model.close()
+    expect(text).toBe(predict('K3 go', { maxTokens: 8 }).text)
+    expect(readdirSync(probeDirectory)).toHaveLength(1)
+  })
+
+  it('says how to fetch a model that the store lacks', async () => {
+    const loading = load('smollm2:135m', { modelsDirectory, probeDirectory })
+    await expect(loading).rejects.toThrow(/llamero pull smollm2:135m/)
+    expect(await codeOf(load('nobody:knows', { modelsDirectory, pull: true }))).toBe('ERR_MODEL_NOT_FOUND')
+  })
+
+  it('opens a model of the store by its name', async () => {
+    await smollm2Path()
+    const store = testStore()
+    const model = await load('smollm2:135m', { modelsDirectory: store.directory, probeDirectory, contextSize: 512 })
+    const { text, usage } = await model.chat('What is the capital of France?', { maxTokens: 8, temperature: 0 })
+    await model.close()
+    expect(text.length).toBeGreaterThan(0)
+    expect(usage.inputTokens).toBe(37)
+  })
+
+  it.each([
+    ['a missing file', 'missing.gguf', undefined, 'ERR_MODEL_NOT_FOUND'],
+    ['an empty file', 'empty.gguf', '', 'ERR_MODEL_INVALID'],
+    ['a text file', 'text.gguf', 'Once upon a time '.repeat(100), 'ERR_MODEL_INVALID'],
+    ['only the magic', 'magic.gguf', 'GGUF', 'ERR_MODEL_INVALID'],
+  ])('refuses %s', async (_, name, content, code) => {
+    const path = content === undefined ? join(directory.path, name) : await directory.write(name, content)
+    expect(await codeOf(load(path, { probeDirectory }))).toBe(code)
+  })
+
+  it('refuses a folder', async () => {
+    expect(await codeOf(load(`${directory.path}/`, { probeDirectory }))).toBe('ERR_MODEL_INVALID')
+  })
+
+  it('rejects with the reason of its signal', async () => {
+    const reason = new Error('changed my mind')
+    await expect(load(await scripted(), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    const controller = new AbortController()
+    const loading = load(await scripted(), { signal: controller.signal, probeDirectory: join(directory.path, 'other') })
+    setTimeout(() => {
+      controller.abort(reason)
+    }, 50)
+    await expect(loading).rejects.toBe(reason)
+  })
+})
+
+describe('defaultModelsDirectory', () => {
+  it.each([
+    [{ LLAMERO_MODELS: '/a', OLLAMA_MODELS: '/b' }, '/a'],
+    [{ LLAMERO_MODELS: ' ', OLLAMA_MODELS: '/b' }, '/b'],
+  ])('%o is %s', (environment, expected) => {
+    expect(defaultModelsDirectory(environment)).toBe(expected)
+  })
+
+  it("is llamero's own folder or Ollama's if no variable is set", () => {
+    expect(defaultModelsDirectory()).toMatch(/[/\\]\.(llamero|ollama)[/\\]models$/)
+  })
+})
