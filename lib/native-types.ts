@@ -268,6 +268,7 @@ export interface Plan {
 export interface ThreadState {
   readonly threads: number
   readonly maxThreads: number
+  readonly steps: number
   readonly quietCost: number
   readonly slowness: number
   readonly slowCost: number

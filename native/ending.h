@@ -10,12 +10,10 @@ namespace llamero {
 ///
 /// Rules of teardown, cited below:
 /// N1  An environment ends in one of two ways. When a worker ends, or the main thread has nothing left to do, Node runs
-/// the
-///     cleanup hooks. After process.exit() and uncaught exceptions on the main thread it does not, but runs the static
+///     the cleanup hooks. After process.exit() and uncaught exceptions on the main thread it does not, but runs the static
 ///     destructors at once, whatever our threads compute with; only the event 'exit' comes before them.
 /// N2  The function runs on the JavaScript thread, once, the latest Ending first, unless the Ending was destroyed
-/// before.
-///     It may destroy its Ending.
+///     before. It may destroy its Ending.
 /// N3  After the event 'exit' nothing new begins.
 class Ending {
  public:

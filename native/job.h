@@ -18,7 +18,8 @@ namespace llamero {
 /// Rules of threads and teardown, cited below:
 /// J1  `work` runs on a thread of its own and touches no JavaScript value; `convert` runs on the JavaScript thread.
 /// J2  When the environment ends first (ending.h), `cancel` is called and the thread joined; the promise stays
-/// unsettled. J3  The job frees itself, after the thread has been joined.
+///     unsettled.
+/// J3  The job frees itself, after the thread has been joined.
 template <typename Result>
 class Job {
  public:

@@ -7,13 +7,13 @@ import { withModel } from '../opened.js'
 import { llamaBench } from '../peers/llama-cpp.js'
 import { promptOf } from '../prompt.js'
 import type { Bench, Findings, Scenario } from '../scenario.js'
-import { timeStream } from '../stream.js'
 
 const modelOptions = { contextSize: 4096 }
 // Pieces of equal length from the same short prompt: a longer generation would get slower by its depth alone.
 const pieceTokens = 64
 const quietPieces = 6
 const busyMs = 8000
+const mostPieceMs = 15_000
 const recoveryShare = 0.9
 const recoveredPieces = 3
 const recoveryMs = 30_000
@@ -24,6 +24,7 @@ const fewTokens = 8
 const neighbour = 'const parent = process.ppid; while (process.ppid === parent) for (let i = 0; i < 1e7; i++);'
 
 interface Piece {
+  readonly tokens: number
   readonly tokensPerSecond: number
   readonly milliseconds: number
   readonly threads: number
@@ -103,7 +104,7 @@ function lasts(milliseconds: number): (done: readonly Piece[]) => boolean {
 
 function overallRate(done: readonly Piece[]): number {
   return rate(
-    done.length * pieceTokens,
+    done.reduce((sum, piece) => sum + piece.tokens, 0),
     done.reduce((sum, piece) => sum + piece.milliseconds, 0),
   )
 }
@@ -119,14 +120,21 @@ async function pieces(model: Model, prompt: Int32Array, enough: (done: readonly 
 }
 
 async function decodePiece(model: Model, prompt: Int32Array): Promise<Piece> {
-  const { startedAt, endedAt } = await timeStream(model, prompt, { maxTokens: pieceTokens })
-  const milliseconds = endedAt - startedAt
-  return { tokensPerSecond: rate(pieceTokens, milliseconds), milliseconds, threads: model.metrics().threads }
+  const options = { temperature: 0, ignoreEos: true, maxTokens: pieceTokens }
+  const startedAt = performance.now()
+  let tokens = 0
+  for await (const part of model.generate(prompt, options)) {
+    if (part.type === 'text') tokens += part.tokens.length
+    if (performance.now() - startedAt > mostPieceMs) break
+  }
+  const milliseconds = performance.now() - startedAt
+  return { tokens, tokensPerSecond: rate(tokens, milliseconds), milliseconds, threads: model.metrics().threads }
 }
 
+/** Each neighbour has a session of its own, as other programs have: Linux may share the cores among sessions. */
 async function besideNeighbours<Value>(work: () => Promise<Value>): Promise<Value> {
   const neighbours = Array.from({ length: availableParallelism() }, () =>
-    spawn(process.execPath, ['-e', neighbour], { stdio: 'ignore' }),
+    spawn(process.execPath, ['-e', neighbour], { stdio: 'ignore', detached: true }),
   )
   try {
     await Promise.all(neighbours.map((child) => once(child, 'spawn')))

@@ -16,11 +16,11 @@ namespace llamero {
 /// Rules of threads and teardown, cited below:
 /// H1  Lives on the JavaScript thread; the engine thread knows the waker alone.
 /// H2  The engine is closed (its thread joined) before the waker, so no wake comes after.
-/// H3  When the environment ends first, its Ending does what Close would have done. It was made after the waker, and
-/// the
+/// H3  When the environment ends first, its Ending does what Close would have done. It was made after the waker, and the
 ///     latest runs first, so the waker is still whole then.
 /// H4  The event loop stays alive while something runs, waits to run or was not told yet, not for parked or idle
-/// engines. H5  The last news are told before the promise of Close resolves.
+///     engines.
+/// H5  The last news are told before the promise of Close resolves.
 class EngineHandle : public std::enable_shared_from_this<EngineHandle> {
  public:
   static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x656e67696e650001};

@@ -51,6 +51,7 @@ Napi::Value NextThreadState(const Napi::CallbackInfo& info) {
     const Napi::Object given = ToObject(info[0]);
     const ThreadState state = NextThreads({.threads = static_cast<int>(IntegerOf(given, "threads")),
                                            .max_threads = static_cast<int>(IntegerOf(given, "maxThreads")),
+                                           .steps = static_cast<int>(IntegerOf(given, "steps")),
                                            .quiet_cost = NumberOf(given, "quietCost"),
                                            .slowness = NumberOf(given, "slowness"),
                                            .slow_cost = NumberOf(given, "slowCost"),
@@ -63,6 +64,7 @@ Napi::Value NextThreadState(const Napi::CallbackInfo& info) {
                                           ToNumber(info[1]));
     auto result = Napi::Object::New(env);
     result.Set("threads", state.threads);
+    result.Set("steps", state.steps);
     result.Set("maxThreads", state.max_threads);
     result.Set("quietCost", state.quiet_cost);
     result.Set("slowness", state.slowness);

@@ -129,6 +129,8 @@ void Engine::Guarded(const Command& command) {  // E6
 }
 
 void Engine::BeforeDecode(std::vector<int64_t> participants) {
+  if (participants != last_participants_) Tell();  // the step may take much longer than the last one
+  last_participants_ = participants;
   const std::lock_guard lock(mutex_);
   participants_ = std::move(participants);
   if (AllCancelled()) abort_ = true;  // E3: they were cancelled after the plan was made
@@ -150,12 +152,20 @@ void Engine::Publish(std::vector<News> news) {
       cancelled_.erase(one.id);
     }
   }
-  if (!outbox_.Add(std::move(news))) return;
+  constexpr double kPaceMs = 8;
+  const bool urgent = std::any_of(news.begin(), news.end(), [](const News& one) { return one.urgent; });
+  outbox_.Add(std::move(news));
+  if (urgent || MillisecondsBetween(told_, Clock::now()) >= kPaceMs) Tell();
+}
+
+void Engine::Tell() {  // E5
+  if (!outbox_.ClaimWake()) return;
+  told_ = Clock::now();
   {
     const std::lock_guard lock(mutex_);
     deliveries_++;
   }
-  if (wake_) wake_();  // E5
+  if (wake_) wake_();
 }
 
 void Engine::Snapshot() {

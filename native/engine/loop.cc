@@ -241,6 +241,7 @@ llama_seq_id Loop::TakeSlot() {
 
 void Loop::Publish() {
   if (news_.empty()) return;
+  for (News& news : news_) news.urgent = news.urgent || news.finish || news.prompt_tokens;
   hooks_.publish(std::exchange(news_, {}));
 }
 

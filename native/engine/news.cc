@@ -17,7 +17,7 @@ void Merge(News& into, News&& more) {
 
 }  // namespace
 
-bool Outbox::Add(std::vector<News> step) {
+void Outbox::Add(std::vector<News> step) {
   const std::lock_guard lock(mutex_);
   for (News& news : step) {
     const auto [position, is_new] = index_.try_emplace(news.id, pending_.size());
@@ -27,7 +27,11 @@ bool Outbox::Add(std::vector<News> step) {
       Merge(pending_[position->second], std::move(news));
     }
   }
-  return !std::exchange(woken_, true);
+}
+
+bool Outbox::ClaimWake() {
+  const std::lock_guard lock(mutex_);
+  return !pending_.empty() && !std::exchange(woken_, true);
 }
 
 bool Outbox::has_news() const {

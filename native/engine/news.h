@@ -19,14 +19,16 @@ struct News {
   std::vector<std::vector<TokenLogprob>> logprobs;
   std::optional<int64_t> prompt_tokens;
   std::optional<Finish> finish;
+  bool urgent = false;  // somebody waits for just this: the first token, progress, the end
 };
 
 /// News on their way to JavaScript. The engine adds those of a whole step at once; JavaScript takes all there is. When
 /// it is late, several steps become one entry per request. Any thread may call either side.
 class Outbox {
  public:
-  /// Returns whether JavaScript must be woken: false while a wake is on its way.
-  bool Add(std::vector<News> step);
+  void Add(std::vector<News> step);
+  /// Whether JavaScript is to be woken now: there are news, and no wake is on its way yet.
+  bool ClaimWake();
   std::vector<News> Take();
   bool has_news() const;
 

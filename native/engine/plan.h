@@ -41,8 +41,9 @@ struct Plan {
 ///
 /// Policy: sequences that lack one token (they generate) go first, then prompts by priority and arrival; while
 /// somebody generates, prompts share `prefill_budget`. A sequence is admitted when its whole prompt fits into the cells
-/// left. When cells run short the lowest in rank lose theirs: parked before running, low priority before high, late
-/// before early. Hence the first in rank always advances, and nobody starves.
+/// left, and for its sake those lose theirs that are parked or of lower priority, running or not. When cells run short
+/// later, the lowest in rank lose theirs: parked before running, low priority before high, late before early. Hence the
+/// first in rank always advances, and nobody starves.
 ///
 /// REQUIRES: known > computed for every sequence, and known <= cells. Pure: equal input gives equal output.
 Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits);

@@ -38,6 +38,7 @@ void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point no
   generated_++;
   tokens_.push_back(choice.token);
   news.tokens.push_back(choice.token);
+  news.urgent = news.urgent || generated_ == 1;
   if (request_.logprobs >= 0) news.logprobs.push_back(std::move(choice.logprobs));
 
   if (!request_.ignore_end && model_->EndsGeneration(choice.token)) return Stop(FinishReason::kStop, now, news);

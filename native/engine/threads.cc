@@ -22,6 +22,12 @@ constexpr int kFirstProbe = 32;
 constexpr int kLastProbe = 256;
 constexpr int kProbesToPass = 3;
 constexpr double kClearlyFaster = 0.8;
+// Beside busy neighbours fewer threads are some fifteen times faster; less than this may be noise.
+constexpr double kMuchFaster = 0.6;
+
+// Early enough that an engine which was started beside busy neighbours loses little; not the very first steps, which
+// build graphs and touch fresh memory.
+constexpr int kTrialStep = 4;
 
 double Follow(double mean, double value, double window) { return mean == 0 ? value : mean + (value - mean) / window; }
 
@@ -49,7 +55,9 @@ ThreadState WithAllThreads(ThreadState state, double cost) {
   } else {
     state.slow_cost = Follow(state.slow_cost, cost, kWindow);
   }
-  if (state.slowness < kSlow || state.max_threads == 1) return state;
+  const bool trial = state.steps < kTrialStep && ++state.steps == kTrialStep;
+  if (state.max_threads == 1 || (state.slowness < kSlow && !trial)) return state;
+  if (trial) state.slow_cost = state.quiet_cost;
   state.threads = Reduced(state);
   state.reduced_cost = 0;
   state.judging = true;
@@ -60,7 +68,7 @@ ThreadState WithAllThreads(ThreadState state, double cost) {
 ThreadState Judge(ThreadState state, double cost) {
   state.reduced_cost = state.reduced_cost == 0 ? cost : std::min(state.reduced_cost, cost);
   if (--state.steps_until_probe > 0) return state;
-  if (state.reduced_cost > kClearlyFaster * state.slow_cost) return Restored(state, state.slow_cost);
+  if (state.reduced_cost > kMuchFaster * state.slow_cost) return Restored(state, state.slow_cost);
   state.judging = false;
   state.probe_interval = kFirstProbe;
   state.steps_until_probe = state.probe_interval;

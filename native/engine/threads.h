@@ -10,6 +10,7 @@ namespace llamero {
 struct ThreadState {
   int threads = 1;
   int max_threads = 1;
+  int steps = 0;            // of the first ones, until fewer threads have been tried once
   double quiet_cost = 0;    // ms per unit of work with all threads and free cores; 0: not known yet
   double slowness = 1;      // running mean of cost relative to quiet_cost
   double slow_cost = 0;     // what the slow steps cost before the threads were reduced; 0: none was slow
@@ -23,8 +24,9 @@ struct ThreadState {
 
 /// The rule after one more step that took `cost` ms per unit of work with `state.threads` threads: halves the threads
 /// when steps are much slower than they were, and takes them back at once if fewer are no faster (then the work had
-/// become dearer: a deeper context, other sizes of step). Later it tries all threads from time to time and stays with
-/// them when they pay. Pure.
+/// become dearer: a deeper context, other sizes of step). Once, early on, it tries fewer threads unasked: a model that
+/// was opened beside busy neighbours has never seen a quiet step. Later it tries all threads from time to time and
+/// stays with them when they pay. Pure.
 ThreadState NextThreads(ThreadState state, double cost);
 
 }  // namespace llamero

@@ -8,13 +8,13 @@ const sent = (addon: FakeAddon, index = 0) => [...(addon.engine().requests[index
 const bytes = (text: string) => [...Buffer.from(text)]
 
 describe('opening a model', () => {
-  it('gives its facts and sizes the cache for four full requests', async () => {
+  it('gives its facts and sizes the cache for two full requests', async () => {
     const { model, addon } = await openFake({ info: { trainedContextSize: 1000 } }, { parallel: 8, threads: 3 })
     expect(model.info).toMatchObject({
       architecture: 'llama',
       contextSize: 1000,
       trainedContextSize: 1000,
-      cacheCells: 4096,
+      cacheCells: 2048,
       parallel: 8,
       threads: 3,
       canGenerate: true,

@@ -17,7 +17,7 @@ const families: readonly [kind: string, name: string, bytes: (character: string)
   ['std::regex, which recurses', 'gpt-neox', () => mebibyte / 2],
   ['hand-written splitter', 'qwen2', () => mebibyte / 2],
   ['hand-written splitter', 'llama-bpe', () => mebibyte / 2],
-  ['SentencePiece', 'llama-spm', (character) => (spelt.has(character) ? mebibyte / 16 : mebibyte / 4)],
+  ['SentencePiece', 'llama-spm', (character) => (spelt.has(character) ? mebibyte : mebibyte)],
   ['WordPiece', 'bert-bge', () => mebibyte],
   ['unigram', 'nomic-bert-moe', () => mebibyte],
 ]

@@ -45,6 +45,7 @@ describe('every CPU module that this machine can run', () => {
 
   // Modules add up in different orders and some in other precisions, so they part where two tokens nearly tie. Until
   // then their log probabilities are close; where they part, the two tokens must have been close in both.
+  // Measured over all modules of an Intel server: 0.15 at most.
   const closeness = 0.3
 
   it.each(usable)('$name says the same', { timeout: 300_000 }, async ({ name, path: module }) => {

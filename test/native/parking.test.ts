@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { predict } from '../support/script.js'
 import { program } from './program.js'
-import { scriptedModelFile, settled, testEngines, turn, until } from './test-engine.js'
+import { scriptedModelFile, settled, testEngines, until } from './test-engine.js'
 
 const engines = testEngines()
 const bufferTokens = 1024
@@ -77,12 +77,12 @@ describe('an unread sequence', () => {
     const tokens = await Promise.all(prompts.map((prompt) => engine.tokenize(prompt)))
     const ids = tokens.map((prompt) => engine.submit(prompt, { maxTokens, bufferTokens }))
     spin(2000)
-    await turn()
+    expect(engine.stats().steps).toBeGreaterThan(0)
+    expect(engine.stats().deliveries).toBe(1)
     await Promise.all(ids.map((id) => engine.inbox.ended(id)))
     for (const [index, prompt] of prompts.entries()) {
       expect(engine.inbox.text(ids[index]!)).toBe(predict(prompt, { maxTokens }).text)
     }
-    expect(engine.stats().deliveries).toBeLessThan(engine.stats().steps / 10)
   })
 })
 

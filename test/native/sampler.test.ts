@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readGguf } from '../../lib/gguf/index.js'
 import { nativeAddon } from '../../lib/native.js'
 import type { NativeSampler } from '../../lib/native.js'
 import { randomModel } from '../support/random-model.js'
-import { scriptedModel } from '../support/scripted-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { openRawEngine, type RawEngine } from './raw-engine.js'
 
@@ -326,77 +324,4 @@ describe('a grammar', () => {
       expect((await run(grammar)).finish).toMatchObject({ reason: 'error', errorCode: 'ERR_GRAMMAR' })
     },
   )
-})
-
-describe('the end of an answer', () => {
-  let scripted: RawEngine
-  beforeAll(async () => {
-    scripted = await openRawEngine(await directory.write('scripted.gguf', scriptedModel()), { threads: 1 })
-  })
-  afterAll(() => scripted.close())
-
-  it('comes with the end token, and not at all when that is ignored', async () => {
-    const ends = await scripted.run('K9', { maxTokens: 30 })
-    expect(ends).toMatchObject({ text: '0123456789', finish: { reason: 'stop', outputTokens: 11 } })
-    const goesOn = await scripted.run('K9', { maxTokens: 30, ignoreEos: true })
-    expect(goesOn).toMatchObject({ finish: { reason: 'length', outputTokens: 30 } })
-    expect(goesOn.text.startsWith('0123456789')).toBe(true)
-    expect(goesOn.text.length).toBe(30)
-  })
-
-  it('is length after so many tokens, none included', async () => {
-    expect(await scripted.run('K0', { maxTokens: 0 })).toMatchObject({
-      text: '',
-      tokens: [],
-      finish: { reason: 'length' },
-    })
-    expect(await scripted.run('K0', { maxTokens: 3 })).toMatchObject({ text: 'abc', finish: { reason: 'length' } })
-  })
-
-  it('is a stop string, of which nothing shows', async () => {
-    const { text, finish } = await scripted.run('K0', { maxTokens: 30, stop: ['fgh', 'xyz'] })
-    expect({ text, reason: finish.reason, outputTokens: finish.outputTokens }).toEqual({
-      text: 'abcde',
-      reason: 'stop',
-      outputTokens: 8,
-    })
-  })
-
-  it('shows an emoji in whole', async () => {
-    const { text, deltas } = await scripted.run('K7', { maxTokens: 9 })
-    expect(text).toBe('🙂🙂\ufffd')
-    expect(deltas.join('|')).not.toMatch(/\ufffd./u)
-  })
-})
-
-describe('weights that are no numbers', () => {
-  let broken: RawEngine
-  beforeAll(async () => {
-    const path = await directory.write('nan.gguf', randomModel('llama'))
-    const file = await readGguf(path)
-    const tensor = file.tensors.find(({ name }) => name === 'output.weight')
-    const bytes = Buffer.from(randomModel('llama'))
-    bytes.fill(
-      0xff,
-      file.dataOffset + Number(tensor?.offset),
-      file.dataOffset + Number(tensor?.offset) + Number(tensor?.sizeBytes),
-    )
-    broken = await openRawEngine(await directory.write('nan.gguf', bytes), { threads: 1 })
-  })
-  afterAll(() => broken.close())
-
-  const samplers: Partial<NativeSampler>[] = [
-    { temperature: 0 },
-    { temperature: 1 },
-    { temperature: 1, topK: 40, topP: 0.9 },
-    { temperature: 1, minP: 0.1 },
-    { temperature: 1, mirostat: 1 },
-    { temperature: 1, mirostat: 2 },
-    { temperature: 0, dryMultiplier: 1 },
-    { temperature: 0, grammar: 'root ::= "a"' },
-  ]
-  it.each(samplers)('end with an error and no crash: %j', async (sampler) => {
-    const { finish } = await broken.run(prompt, { sampler, logprobs: 3 })
-    expect(finish).toMatchObject({ reason: 'error', errorCode: 'ERR_ENGINE_CRASHED' })
-  })
 })

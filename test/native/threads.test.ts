@@ -7,6 +7,7 @@ import { seededRandom } from '../support/seeded-random.js'
 const fresh = (threads = 2): ThreadState => ({
   threads,
   maxThreads: threads,
+  steps: 0,
   quietCost: 0,
   slowness: 1,
   slowCost: 0,
@@ -43,6 +44,8 @@ function run(machine: Machine, steps: number, from: ThreadState = fresh()): Run 
 
 const warm = (threads = 2) => run(quiet, 50, fresh(threads)).state
 const quiet: Machine = (_step, threads) => (threads === 1 ? 2 : 1)
+/** Early on the rule tries fewer threads for two steps. */
+const trialEnd = 6
 const contended: Machine = (_step, threads) => (threads === 1 ? 2 : 30)
 const noise = (seed: number, spread: number) => {
   const random = seededRandom(seed)
@@ -68,7 +71,7 @@ describe('the thread rule keeps all threads', () => {
       fc.property(fc.nat(), fc.double({ min: 0.01, max: 1000, noNaN: true }), (seed, scale) => {
         const factor = noise(seed, 0.25)
         const { threads } = run((step) => scale * factor() * (step % 150 === 149 ? 100 : 1), 1000)
-        return threads.every((count) => count === 2)
+        return threads.slice(trialEnd).every((count) => count === 2)
       }),
       { numRuns: 30 },
     )
@@ -80,6 +83,11 @@ describe('the thread rule keeps all threads', () => {
 })
 
 describe('the thread rule when the cores are taken', () => {
+  it('finds out within ten steps when they were taken from the start', () => {
+    expect(run(contended, 300).threads.slice(8, 36)).toEqual(Array(28).fill(1))
+    expect(600 / run(contended, 600).cost).toBeGreaterThan(0.3)
+  })
+
   it.each([2, 3, 4, 8, 16])('halves %i threads within a few steps', (threads) => {
     const { threads: used } = run((_step, count) => (count === threads ? 30 : 2), 10, warm(threads))
     expect(used.findIndex((count) => count < threads)).toBeLessThanOrEqual(3)
