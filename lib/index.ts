@@ -3,6 +3,7 @@ export type { RenderOptions } from './chat/index.js'
 export {
   Generation,
   Model,
+  type CacheOptions,
   type CacheType,
   type DetokenizeOptions,
   type DryOptions,

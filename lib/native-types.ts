@@ -105,6 +105,10 @@ export interface NativeEngineOptions {
   readonly contextSize: number
   /** Sequences that may run at once, 1 to 256. */
   readonly maxSequences: number
+  /** Prefixes of ended requests that may be kept beside them; both together at most 256. */
+  readonly cachedSequences: number
+  /** Most tokens of such prefixes that are kept for nobody in particular. */
+  readonly cacheTokens: number
   /** Most tokens of one decode. */
   readonly batchSize: number
   /** Most tokens of one graph run. */
@@ -174,6 +178,10 @@ export interface NativeRequest {
   readonly progress: boolean
   /** Tokens that may lie unread before the sequence parks. */
   readonly bufferTokens: number
+  /** Prefixes are shared only among requests of one key. */
+  readonly cacheKey: string
+  /** The session that this continues and whose prefix it becomes; 0: none. */
+  readonly session: number
 }
 
 /** Why a generation ended; `error` is thrown, the others are values. */
@@ -219,7 +227,14 @@ export interface NativeEngineStats {
   readonly waiting: number
   readonly parked: number
   readonly preemptions: number
+  /** Cells of running sequences. */
   readonly cellsUsed: number
+  /** Cells kept as prefixes. */
+  readonly cellsCached: number
+  /** Prompt tokens that were not computed because they lay in the cache. */
+  readonly cachedTokens: number
+  /** Prefixes that gave way. */
+  readonly evictions: number
   /** Threads used by the last step. */
   readonly threads: number
   /** Time between the end of one decode and the start of the next, summed, in ms: what we add to llama.cpp. */
@@ -227,6 +242,12 @@ export interface NativeEngineStats {
   readonly decodeMs: number
   /** Calls into JavaScript. */
   readonly deliveries: number
+}
+
+/** The cache of a session: its tokens and llama.cpp's state of their keys and values. */
+export interface NativeSnapshot {
+  readonly tokens: Int32Array
+  readonly state: Uint8Array
 }
 
 /** The plan function's input: one sequence with tokens known and a smaller number computed. */
@@ -240,6 +261,12 @@ export interface PlanSequence {
   readonly priority: number
   /** Order of arrival. */
   readonly arrival: number
+  /** Of `computed`, cells that no other running sequence uses: what it frees when it is preempted. */
+  readonly own: number
+  /** Without a slot: tokens that lie computed already, from another's prefix. */
+  readonly reusable: number
+  /** Of `reusable`, cells that running sequences use: they cost nothing more. */
+  readonly taken: number
   /** Whether it has produced a token already (its prompt was computed once). */
   readonly generating: boolean
 }
@@ -248,6 +275,8 @@ export interface PlanLimits {
   readonly batchSize: number
   readonly maxSequences: number
   readonly cells: number
+  /** Cells that several running sequences use. */
+  readonly shared: number
   /** Most prompt tokens in a step that also carries generating sequences. */
   readonly prefillBudget: number
 }
@@ -320,6 +349,18 @@ export interface Addon {
   engineAcknowledge(engine: NativeEngine, id: number, tokens: number): void
   engineStats(engine: NativeEngine): NativeEngineStats
   engineClose(engine: NativeEngine): Promise<void>
+
+  /** Tokens that are kept for a session; 0 if they had to give way. */
+  sessionTokens(engine: NativeEngine, session: number): Promise<number>
+  /** Keeps what a session has under another number too, sharing its cells; false if it has nothing. */
+  sessionFork(engine: NativeEngine, session: number, fork: number): Promise<boolean>
+  /** Cuts what is kept to its first tokens. */
+  sessionCut(engine: NativeEngine, session: number, tokens: number): Promise<void>
+  /** Keeps it no longer. */
+  sessionForget(engine: NativeEngine, session: number): Promise<void>
+  /** What is kept, as llama.cpp's own state; undefined if it had to give way. */
+  sessionSave(engine: NativeEngine, session: number): Promise<NativeSnapshot | undefined>
+  sessionRestore(engine: NativeEngine, session: number, cacheKey: string, snapshot: NativeSnapshot): Promise<void>
 
   /** The engine's pure functions, for property tests. */
   planStep(sequences: readonly PlanSequence[], limits: PlanLimits): Plan

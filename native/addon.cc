@@ -5,6 +5,7 @@
 #include "bindings/engine_bindings.h"
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
+#include "bindings/session_bindings.h"
 #include "bindings/values.h"
 #include "ending.h"
 #include "environment.h"
@@ -77,6 +78,13 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("engineAcknowledge", EngineAcknowledge);
   add("engineStats", EngineStatistics);
   add("engineClose", EngineClose);
+
+  add("sessionTokens", SessionTokens);
+  add("sessionFork", SessionFork);
+  add("sessionCut", SessionCut);
+  add("sessionForget", SessionForget);
+  add("sessionSave", SessionSave);
+  add("sessionRestore", SessionRestore);
 
   add("planStep", PlanOneStep);
   add("nextThreads", NextThreadState);

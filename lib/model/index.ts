@@ -12,6 +12,7 @@ export type { ModelInfo } from './model-info.js'
 export { modelOptions, type CacheType, type ModelOptions } from './model-options.js'
 export {
   generateOptions,
+  type CacheOptions,
   type DryOptions,
   type GenerateOptions,
   type MirostatOptions,

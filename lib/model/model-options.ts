@@ -21,6 +21,11 @@ export interface ModelOptions {
   readonly contextSize?: number | undefined
   /** Requests that run at once, 1 to 256; further ones wait. @default 16 */
   readonly parallel?: number | undefined
+  /**
+   * Most tokens of ended requests that stay computed, so that a request which begins alike starts behind them; 0 to
+   * 16,777,216. They give way when running requests need the cells. @default a quarter of the cells
+   */
+  readonly cacheTokens?: number | undefined
   /** Most compute threads, 1 to 512. @default `os.availableParallelism()` */
   readonly threads?: number | undefined
   /** Use fewer threads while other processes take the cores. @default true */
@@ -56,6 +61,13 @@ export const modelOptions = {
     doc: 'Most tokens of one request; the trained size, at most 8,192, if absent.',
   }),
   parallel: integer({ min: 1, max: 256, unit: 'requests', default: 16, doc: 'Requests that run at once.' }),
+  cacheTokens: integer({
+    min: 0,
+    max: 2 ** 24,
+    unit: 'tokens',
+    default: undefined,
+    doc: 'Most tokens of ended requests that stay computed; a quarter of the cells if absent.',
+  }),
   threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
   adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),
   flashAttention: oneOf(['auto', 'on', 'off'], { default: 'auto', doc: 'Flash attention.' }),

@@ -51,8 +51,14 @@ export interface ModelMetrics {
   readonly parked: number
   /** How often a request lost its cells to others and had to start over. */
   readonly preemptions: number
-  /** Cells of the KV cache in use. */
+  /** Cells of the KV cache that running requests use. */
   readonly cellsUsed: number
+  /** Cells that hold the beginnings of ended requests, for others to start from. */
+  readonly cellsCached: number
+  /** Tokens of prompts that were not computed, because they lay in the cache. */
+  readonly cachedTokens: number
+  /** How often such a beginning gave way. */
+  readonly evictions: number
   /** Threads of the last step. */
   readonly threads: number
   /** Time between the end of one decode and the start of the next, summed, in ms: what llamero adds to llama.cpp. */

@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import type { Addon, NativeEngineOptions, NativeModel } from '../native-types.js'
+import type { Addon, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
 import { Engine } from './engine.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
@@ -18,6 +18,11 @@ export interface OpenedModel {
 const defaultContextSize = 8192
 const fullRequests = 2
 const cellStep = 256
+// llama_max_parallel_sequences()
+const mostSequences = 256
+const cachedSequences = 16
+// A recurrent model has a state in memory for each sequence that there could be.
+const cachedStates = 2
 // llama-cpp.md §10.7
 const batchSize = 2048
 const microBatchSize = 512
@@ -34,7 +39,7 @@ export async function openNative(addon: Addon, path: string, options: ModelValue
     const contextSize = Math.min(options.contextSize ?? defaultContextSize, trained)
     signal?.throwIfAborted()
     const engine = canGenerate(info)
-      ? await Engine.create(addon, native, engineOptions(contextSize, options))
+      ? await Engine.create(addon, native, engineOptions(contextSize, info, options))
       : undefined
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
@@ -83,11 +88,17 @@ async function loadWeights(addon: Addon, path: string, options: ModelValues): Pr
   throw failures[0]
 }
 
-function engineOptions(contextSize: number, options: ModelValues): NativeEngineOptions {
+function keepsStates(info: NativeModelInfo): boolean {
+  return info.isRecurrent || info.isHybrid
+}
+
+function engineOptions(contextSize: number, info: NativeModelInfo, options: ModelValues): NativeEngineOptions {
   const cells = Math.ceil((contextSize * Math.min(options.parallel, fullRequests)) / cellStep) * cellStep
   return {
     contextSize: cells,
     maxSequences: options.parallel,
+    cachedSequences: Math.min(keepsStates(info) ? cachedStates : cachedSequences, mostSequences - options.parallel),
+    cacheTokens: options.cacheTokens ?? Math.floor(cells / 4),
     batchSize: Math.min(batchSize, cells),
     microBatchSize: Math.min(microBatchSize, cells),
     threads: options.threads,

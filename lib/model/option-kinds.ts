@@ -51,6 +51,13 @@ export function oneOf<Value extends string>(values: readonly Value[], about: Abo
   return rule(about, `one of ${values.join(', ')}`, (value): value is Value => values.includes(value as Value))
 }
 
+/** Well-formed text of bounded length. */
+export function text({ maxBytes, ...about }: About<string> & { readonly maxBytes: number }): OptionRule<string> {
+  return rule(about, `a string of up to ${maxBytes} bytes`, (value): value is string => {
+    return typeof value === 'string' && Buffer.byteLength(value) <= maxBytes && value === wellFormed(value)
+  })
+}
+
 export function callback<Value extends (...args: never[]) => unknown>(
   about: About<Value | undefined>,
 ): OptionRule<Value | undefined> {

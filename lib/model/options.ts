@@ -1,7 +1,16 @@
 import { checkGrammar } from './grammar.js'
 import { logitBias } from './logit-bias.js'
-import { abortSignal, boolean, group, integer, number, strings } from './option-kinds.js'
+import { abortSignal, boolean, group, integer, number, strings, text } from './option-kinds.js'
 import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
+
+/** With whom a request shares what is computed of its prompt. */
+export interface CacheOptions {
+  /**
+   * Requests share only with those of the same key, up to 256 bytes: one per tenant keeps one from finding out, by how
+   * long it waits, what another has asked. @default '' (shared with all that give none)
+   */
+  readonly key?: string | undefined
+}
 
 /** Penalises the repetition of whole sequences ("don't repeat yourself"). Names and defaults: llama.cpp. */
 export interface DryOptions {
@@ -81,6 +90,10 @@ export interface GenerateOptions {
    * malformed or beyond its limits. @default none
    */
   readonly grammar?: string | undefined
+  /** Who goes first when not all can run, -1,000 to 1,000: higher before lower, then in order of arrival. @default 0 */
+  readonly priority?: number | undefined
+  /** With whom the computed beginning of the prompt is shared. @default shared with all that give no key */
+  readonly cache?: CacheOptions | undefined
   /** Send `progress` parts while the prompt is computed. @default false */
   readonly progress?: boolean | undefined
   /** Ends the generation; it then rejects with `signal.reason`, as `fetch` does. @default none */
@@ -104,6 +117,10 @@ const mirostatTable = {
   version: integer({ min: 1, max: 2, default: 2, doc: 'Version of the algorithm.' }),
   tau: number({ min: 0, max: 100, unit: 'bits', default: 5, doc: 'Wanted surprise.' }),
   eta: number({ min: 0, max: 1, default: 0.1, doc: 'Speed of adaptation.' }),
+}
+
+const cacheTable = {
+  key: text({ maxBytes: 256, default: '', doc: 'Computed prompts are shared only among requests of one key.' }),
 }
 
 const grammarRule: OptionRule<string> = {
@@ -159,6 +176,8 @@ export const generateOptions = {
   logitBias: logitBias('Added to the scores of tokens.'),
   logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
   grammar: grammarRule,
+  priority: integer({ min: -1000, max: 1000, default: 0, doc: 'Higher goes first when not all can run.' }),
+  cache: group(cacheTable, 'With whom the computed beginning of the prompt is shared.'),
   progress: boolean({ default: false, doc: 'Send progress parts while the prompt is computed.' }),
   signal: abortSignal('Ends the generation; it then rejects with the reason of the signal.'),
 } as const satisfies OptionTable & Record<keyof GenerateOptions, unknown>

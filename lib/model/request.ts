@@ -25,9 +25,11 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, limi
       ignoreEos: options.ignoreEos,
       sampler: nativeSampler(options, contextSize),
       logprobs: options.logprobs ?? -1,
-      priority: 0,
+      priority: options.priority,
       progress: options.progress,
       bufferTokens,
+      cacheKey: options.cache?.key ?? '',
+      session: 0,
     },
     endsWithContext: room < maxTokens,
   }

@@ -1,6 +1,6 @@
 #include "bindings/engine_bindings.h"
 
-#include "bindings/engine_handle.h"
+#include "bindings/engine_owner.h"
 #include "bindings/model_bindings.h"
 #include "bindings/values.h"
 #include "job.h"
@@ -55,7 +55,9 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .logprobs = static_cast<int>(IntegerOf(given, "logprobs")),
                   .priority = static_cast<int>(IntegerOf(given, "priority")),
                   .progress = BoolOf(given, "progress"),
-                  .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens"))};
+                  .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens")),
+                  .cache_root = StringOf(given, "cacheKey"),
+                  .session = IntegerOf(given, "session")};
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
     if (!model.IsToken(token))
@@ -71,32 +73,28 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
 EngineOptions ToEngineOptions(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   constexpr int64_t kMostSequences = 256;  // llama_max_parallel_sequences()
-  EngineOptions options{.loop = {.context = {.cells = IntegerOf(given, "contextSize"),
-                                             .max_sequences = IntegerOf(given, "maxSequences"),
-                                             .batch_size = IntegerOf(given, "batchSize"),
-                                             .micro_batch_size = IntegerOf(given, "microBatchSize"),
-                                             .threads = static_cast<int>(IntegerOf(given, "threads")),
-                                             .flash_attention = StringOf(given, "flashAttention"),
-                                             .key_type = StringOf(given, "keyType"),
-                                             .value_type = StringOf(given, "valueType")},
-                                 .adapt_threads = BoolOf(given, "adaptThreads"),
-                                 .step_target_ms = NumberOf(given, "stepTargetMs")},
-                        .queue_limit = IntegerOf(given, "queueLimit")};
+  EngineOptions options{
+      .loop = {.context = {.cells = IntegerOf(given, "contextSize"),
+                           .max_sequences = IntegerOf(given, "maxSequences"),
+                           .slots = IntegerOf(given, "maxSequences") + IntegerOf(given, "cachedSequences"),
+                           .batch_size = IntegerOf(given, "batchSize"),
+                           .micro_batch_size = IntegerOf(given, "microBatchSize"),
+                           .threads = static_cast<int>(IntegerOf(given, "threads")),
+                           .flash_attention = StringOf(given, "flashAttention"),
+                           .key_type = StringOf(given, "keyType"),
+                           .value_type = StringOf(given, "valueType")},
+               .adapt_threads = BoolOf(given, "adaptThreads"),
+               .cache_tokens = IntegerOf(given, "cacheTokens"),
+               .step_target_ms = NumberOf(given, "stepTargetMs")},
+      .queue_limit = IntegerOf(given, "queueLimit")};
   const ContextOptions& context = options.loop.context;
   const bool valid = context.cells >= 1 && context.cells <= INT32_MAX && context.max_sequences >= 1 &&
-                     context.max_sequences <= kMostSequences && context.batch_size >= 1 &&
-                     context.batch_size <= INT32_MAX && context.micro_batch_size >= 1 && context.threads >= 1 &&
-                     context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0;
+                     context.slots >= context.max_sequences && context.slots <= kMostSequences &&
+                     context.batch_size >= 1 && context.batch_size <= INT32_MAX && context.micro_batch_size >= 1 &&
+                     context.threads >= 1 && context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0;
   if (!valid) throw Failure("ERR_INTERNAL", "The engine was asked for with options out of range.");
   return options;
 }
-
-/// What a JavaScript engine owns, with the model that its requests are checked against.
-struct EngineOwner {
-  static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x656e67696e650002};
-  std::shared_ptr<const Model> model;
-  std::shared_ptr<EngineHandle> handle;
-};
 
 }  // namespace
 
@@ -171,6 +169,9 @@ Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
     set("parked", static_cast<double>(stats.parked));
     set("preemptions", static_cast<double>(stats.preemptions));
     set("cellsUsed", static_cast<double>(stats.cells_used));
+    set("cellsCached", static_cast<double>(stats.cells_cached));
+    set("cachedTokens", static_cast<double>(stats.cached_tokens));
+    set("evictions", static_cast<double>(stats.evictions));
     set("threads", static_cast<double>(stats.threads));
     set("betweenDecodesMs", stats.between_decodes_ms);
     set("decodeMs", stats.decode_ms);

@@ -13,6 +13,9 @@ PlanSequence ToPlanSequence(const Napi::Value& value) {
   return {.id = IntegerOf(given, "id"),
           .known = IntegerOf(given, "known"),
           .computed = IntegerOf(given, "computed"),
+          .own = IntegerOf(given, "own"),
+          .reusable = IntegerOf(given, "reusable"),
+          .taken = IntegerOf(given, "taken"),
           .parked = BoolOf(given, "parked"),
           .priority = static_cast<int>(IntegerOf(given, "priority")),
           .arrival = IntegerOf(given, "arrival"),
@@ -29,6 +32,7 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
         PlanStep(ArrayOf(info[0], ToPlanSequence), {.batch_size = IntegerOf(limits, "batchSize"),
                                                     .max_sequences = IntegerOf(limits, "maxSequences"),
                                                     .cells = IntegerOf(limits, "cells"),
+                                                    .shared = IntegerOf(limits, "shared"),
                                                     .prefill_budget = IntegerOf(limits, "prefillBudget")});
     auto result = Napi::Object::New(env);
     result.Set("runs", ToArray(env, plan.runs, [&](const PlanRun& run) {

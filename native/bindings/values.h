@@ -94,9 +94,8 @@ inline Napi::Int32Array ToInt32Array(Napi::Env env, const std::vector<int32_t>& 
 template <typename T>
 Napi::External<std::shared_ptr<T>> ToHandle(Napi::Env env, std::shared_ptr<T> value) {
   auto owned = std::make_unique<std::shared_ptr<T>>(std::move(value));
-  auto handle = Napi::External<std::shared_ptr<T>>::New(env, owned.get(), [](Napi::Env, std::shared_ptr<T>* data) {
-    std::unique_ptr<std::shared_ptr<T>>(data).reset();
-  });
+  auto handle = Napi::External<std::shared_ptr<T>>::New(
+      env, owned.get(), [](Napi::Env, std::shared_ptr<T>* data) { std::unique_ptr<std::shared_ptr<T>>(data).reset(); });
   // Not before: in a worker that is being terminated no handle is made.
   [[maybe_unused]] const auto* handed_over = owned.release();
   handle.TypeTag(&T::kTag);

@@ -72,7 +72,9 @@ struct Context::ThreadPool {
 };
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort)
-    : model_(std::move(model)), options_(options) {
+    : model_(std::move(model)),
+      options_(options),
+      can_cut_(!llama_model_is_recurrent(model_->get()) && !llama_model_is_hybrid(model_->get())) {
   if (model_->vocabulary_only()) {
     throw Failure("ERR_UNSUPPORTED", "The model was loaded with its vocabulary only; it can't generate.");
   }
@@ -85,11 +87,11 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
 
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(options.cells);
-  params.n_batch = static_cast<uint32_t>(std::max(options.batch_size, options.max_sequences));
+  params.n_batch = static_cast<uint32_t>(std::max(options.batch_size, options.slots));
   params.n_ubatch = static_cast<uint32_t>(std::min<int64_t>(options.micro_batch_size, params.n_batch));
-  params.n_seq_max = static_cast<uint32_t>(options.max_sequences);
+  params.n_seq_max = static_cast<uint32_t>(options.slots);
   // Without it the compute buffers hold logits for a whole micro-batch, hundreds of MiB for a large vocabulary.
-  params.n_outputs_max = static_cast<uint32_t>(options.max_sequences);
+  params.n_outputs_max = static_cast<uint32_t>(options.slots);
   params.n_threads = options.threads;
   params.n_threads_batch = options.threads;
   params.flash_attn_type = FlashAttention(options.flash_attention);
@@ -109,7 +111,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
     throw Failure("ERR_UNSUPPORTED", "This model keeps no memory of tokens; it can't generate text.");
   }
   options_.cells = llama_n_ctx(context_.get());
-  options_.max_sequences = llama_n_seq_max(context_.get());
+  options_.slots = llama_n_seq_max(context_.get());
   options_.batch_size = llama_n_batch(context_.get());
   options_.micro_batch_size = llama_n_ubatch(context_.get());
   AttachThreads();
@@ -144,7 +146,7 @@ void Context::ClearBatch() {
 }
 
 int Context::AddToBatch(llama_token token, int64_t position, llama_seq_id slot, bool sample) {
-  if (static_cast<int64_t>(tokens_.size()) >= options_.batch_size || slot < 0 || slot >= options_.max_sequences) {
+  if (static_cast<int64_t>(tokens_.size()) >= options_.batch_size || slot < 0 || slot >= options_.slots) {
     throw Failure("ERR_INTERNAL", "A batch was built beyond its limits.");
   }
   tokens_.push_back(token);
@@ -182,5 +184,25 @@ std::span<float> Context::Row(int index) {
 }
 
 void Context::Free(llama_seq_id slot) { llama_memory_seq_rm(llama_get_memory(context_.get()), slot, -1, -1); }
+
+void Context::Truncate(llama_seq_id slot, int64_t length) {
+  llama_memory_seq_rm(llama_get_memory(context_.get()), slot, static_cast<llama_pos>(length), -1);
+}
+
+void Context::Share(llama_seq_id from, llama_seq_id to, int64_t length) {
+  const auto end = can_cut_ ? static_cast<llama_pos>(length) : -1;
+  llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, end);
+}
+
+std::vector<uint8_t> Context::SaveSlot(llama_seq_id slot) const {
+  std::vector<uint8_t> state(llama_state_seq_get_size(context_.get(), slot));
+  state.resize(llama_state_seq_get_data(context_.get(), state.data(), state.size(), slot));
+  return state;
+}
+
+bool Context::RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens) {
+  const size_t read = llama_state_seq_set_data(context_.get(), state.data(), state.size(), slot);
+  return read == state.size() && llama_memory_seq_pos_max(llama_get_memory(context_.get()), slot) + 1 == tokens;
+}
 
 }  // namespace llamero

@@ -16,7 +16,8 @@ namespace llamero {
 
 struct ContextOptions {
   int64_t cells = 0;
-  int64_t max_sequences = 1;
+  int64_t max_sequences = 1;  // that run at once
+  int64_t slots = 1;          // sequence ids: those that run and those kept for their prefix
   int64_t batch_size = 2048;
   int64_t micro_batch_size = 512;
   int threads = 1;
@@ -39,7 +40,7 @@ class Context {
   const ContextOptions& options() const { return options_; }
 
   void ClearBatch();
-  /// REQUIRES: fewer than options().batch_size tokens in the batch, slot < max_sequences. Returns the row's index.
+  /// REQUIRES: fewer than options().batch_size tokens in the batch, slot < slots. Returns the row's index.
   int AddToBatch(llama_token token, int64_t position, llama_seq_id slot, bool sample);
   size_t batch_tokens() const { return tokens_.size(); }
 
@@ -51,6 +52,16 @@ class Context {
 
   /// Frees all cells of a slot.
   void Free(llama_seq_id slot);
+  /// Frees a slot's cells from that position on. REQUIRES: can_cut(), or nothing lies there.
+  void Truncate(llama_seq_id slot, int64_t length);
+  /// Lets `to`, an empty slot, use the first `length` cells of `from` too. REQUIRES: can_cut(), or all of them.
+  void Share(llama_seq_id from, llama_seq_id to, int64_t length);
+  /// Whether a slot can give up its last cells alone: recurrent and hybrid models know only their latest state.
+  bool can_cut() const { return can_cut_; }
+
+  std::vector<uint8_t> SaveSlot(llama_seq_id slot) const;
+  /// Whether llama.cpp took the state and it holds that many tokens; if not the slot is to be freed.
+  bool RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens);
 
  private:
   struct ThreadPool;
@@ -62,6 +73,7 @@ class Context {
   ContextOptions options_;
   std::unique_ptr<ThreadPool> pool_;  // outlives the context
   llama_context_ptr context_;
+  bool can_cut_;
   std::vector<llama_token> tokens_;
   std::vector<llama_pos> positions_;
   std::vector<int32_t> slot_counts_;

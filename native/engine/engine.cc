@@ -5,6 +5,11 @@
 #include "failure.h"
 
 namespace llamero {
+namespace {
+
+const char* const kClosed = "The model was closed; load it again to generate.";
+
+}  // namespace
 
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
     : options_(options),
@@ -23,7 +28,7 @@ void Engine::Start(std::function<void()> wake) {
 
 int64_t Engine::Submit(Request request) {
   const std::lock_guard lock(mutex_);
-  if (closing_) throw Failure("ERR_DISPOSED", "The model was closed; load it again to generate.");
+  if (closing_) throw Failure("ERR_DISPOSED", kClosed);
   const int64_t places = context_options_.max_sequences + options_.queue_limit;
   if (static_cast<int64_t>(live_.size()) >= places) {
     throw Failure("ERR_QUEUE_FULL", std::to_string(live_.size()) + " requests are running or waiting, the limit is " +
@@ -59,6 +64,11 @@ bool Engine::AllCancelled() const {
 
 void Engine::Acknowledge(int64_t id, int64_t tokens) {
   Post([id, tokens](Loop& loop) { loop.Acknowledge(id, tokens); });
+}
+
+void Engine::RequireOpen() const {
+  const std::lock_guard lock(mutex_);
+  if (closing_) throw Failure("ERR_DISPOSED", kClosed);
 }
 
 void Engine::Post(Command command) {

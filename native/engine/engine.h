@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -50,6 +51,18 @@ class Engine {
   bool Cancel(int64_t id);
   void Acknowledge(int64_t id, int64_t tokens);
   std::vector<News> TakeNews() { return outbox_.Take(); }
+
+  /// Runs `use` on the engine thread between two steps and waits for it. Throws what it throws, or Failure:
+  /// ERR_DISPOSED when the engine closes first. REQUIRES: not called on the JavaScript or the engine thread.
+  template <typename Use>
+  auto OnCache(Use use) -> decltype(use(std::declval<KvCache&>())) {
+    using Result = decltype(use(std::declval<KvCache&>()));
+    const auto task = std::make_shared<std::packaged_task<Result(KvCache&)>>(std::move(use));
+    std::future<Result> result = task->get_future();
+    RequireOpen();
+    Post([task](Loop& loop) { (*task)(loop.cache()); });
+    return result.get();
+  }
   bool has_news() const { return outbox_.has_news(); }
 
   const ContextOptions& context_options() const { return context_options_; }
@@ -67,6 +80,7 @@ class Engine {
   void Guarded(const Command& command);
   bool AllCancelled() const;
   void Post(Command command);
+  void RequireOpen() const;
   void BeforeDecode(std::vector<int64_t> participants);
   void AfterDecode();
   void Publish(std::vector<News> news);

@@ -1,6 +1,7 @@
 #include "engine/loop.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "failure.h"
@@ -10,17 +11,26 @@ namespace {
 
 constexpr int64_t kLeastPrefill = 32;
 
+// Tokens of a common beginning for which a request waits until another one has computed them.
+constexpr int64_t kWorthWaiting = 64;
+
+int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
+  const auto [end, unused] = std::mismatch(a.tokens().begin(), a.tokens().end(), b.tokens().begin(), b.tokens().end());
+  return end - a.tokens().begin();
+}
+
 const char* const kBrokenMessage = "The engine's context broke in an earlier step; close the model and load it again.";
 
 }  // namespace
 
 Loop::Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const std::atomic<bool>& abort, Hooks hooks)
-    : model_(std::move(model)), options_(options), context_(model_, options.context, abort), hooks_(std::move(hooks)) {
+    : model_(std::move(model)),
+      options_(options),
+      context_(model_, options.context, abort),
+      cache_(context_, options.cache_tokens),
+      hooks_(std::move(hooks)) {
   const int threads = context_.options().threads;
   for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
-  for (int64_t slot = context_.options().max_sequences; slot-- > 0;) {
-    free_slots_.push_back(static_cast<llama_seq_id>(slot));
-  }
 }
 
 void Loop::Submit(int64_t id, Request request, Clock::time_point submitted) {
@@ -55,9 +65,12 @@ bool Loop::HasWork() const {
 }
 
 void Loop::Step() {
-  const Plan plan = MakePlan();
+  Plan plan = MakePlan();
   for (const int64_t id : plan.preempted) Preempt(sequences_.at(id));
+  const bool planned = !plan.runs.empty() || !plan.preempted.empty();
+  BeginRuns(plan);
   if (plan.runs.empty()) {
+    if (planned) return Publish();  // what was freed serves the next step
     // The plan always advances the first in rank; if it can't, waiting would be for ever.
     for (auto& [id, sequence] : sequences_) {
       if (sequence.parked()) continue;
@@ -75,7 +88,10 @@ void Loop::Step() {
       OnNoCells(plan);
       break;
     case Context::Outcome::kAborted:
-      for (const PlanRun& run : plan.runs) Preempt(sequences_.at(run.id));
+      for (const PlanRun& run : plan.runs) {
+        cache_.Settle(sequences_.at(run.id).slot);
+        Preempt(sequences_.at(run.id));
+      }
       break;
     case Context::Outcome::kBroken:
       Break("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
@@ -84,28 +100,84 @@ void Loop::Step() {
   Publish();
 }
 
-Plan Loop::MakePlan() const {
-  std::vector<PlanSequence> planned;
-  planned.reserve(sequences_.size());
-  for (const auto& [id, sequence] : sequences_) planned.push_back(sequence.Planned());
+Plan Loop::MakePlan() {
   const ContextOptions& context = context_.options();
   int64_t budget = context.micro_batch_size;
   if (prefill_ms_per_token_ > 0) {
     const auto fitting = static_cast<int64_t>(options_.step_target_ms / prefill_ms_per_token_);
     budget = std::clamp(fitting, std::min(kLeastPrefill, budget), budget);
   }
-  return PlanStep(std::move(planned), {.batch_size = context.batch_size,
-                                       .max_sequences = context.max_sequences,
-                                       .cells = context.cells,
-                                       .prefill_budget = budget});
+  std::vector<PlanSequence> candidates = Candidates();
+  int64_t own = 0;
+  for (const PlanSequence& candidate : candidates) own += candidate.own;
+  return PlanStep(std::move(candidates), {.batch_size = context.batch_size,
+                                          .max_sequences = context.max_sequences,
+                                          .cells = context.cells,
+                                          .shared = cache_.live_cells() - own,
+                                          .prefill_budget = budget});
+}
+
+/// Those that run, and of those that wait the first ones in rank. One that begins like another that is still being
+/// computed is held back: soon it can start from the other's cells.
+std::vector<PlanSequence> Loop::Candidates() {
+  std::vector<PlanSequence> candidates;
+  std::vector<const Sequence*> leaders;
+  std::vector<const Sequence*> waiting;
+  for (const auto& [id, sequence] : sequences_) {
+    if (sequence.slot == Sequence::kNoSlot) {
+      if (!sequence.parked()) waiting.push_back(&sequence);
+      continue;
+    }
+    candidates.push_back(sequence.Planned());
+    candidates.back().own = cache_.OwnCells(sequence.slot);
+    if (!sequence.parked() && candidates.back().known - candidates.back().computed > 1) leaders.push_back(&sequence);
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const Sequence* a, const Sequence* b) { return a->priority() > b->priority(); });
+  // The plan admits no more than this; looking at a whole queue in every step would cost more than the step.
+  const auto most = static_cast<size_t>(2 * context_.options().max_sequences);
+  for (const Sequence* sequence : std::span(waiting).first(std::min(waiting.size(), most))) {
+    const KvCache::Hit hit = cache_.Find(sequence->cache_root(), sequence->tokens());
+    if (WaitsForPrefix(*sequence, hit.length, leaders)) continue;
+    candidates.push_back(sequence->Planned());
+    candidates.back().reusable = hit.length;
+    candidates.back().taken = hit.live;
+    leaders.push_back(sequence);
+  }
+  return candidates;
+}
+
+bool Loop::WaitsForPrefix(const Sequence& sequence, int64_t reusable,
+                          const std::vector<const Sequence*>& leaders) const {
+  return std::any_of(leaders.begin(), leaders.end(), [&](const Sequence* leader) {
+    if (leader->priority() < sequence.priority() || leader->cache_root() != sequence.cache_root()) return false;
+    const auto useful = std::min(CommonPrefix(sequence, *leader), static_cast<int64_t>(sequence.tokens().size()) - 1);
+    return useful > leader->computed() && useful - reusable >= kWorthWaiting;
+  });
+}
+
+/// Gives slots to the sequences that start, each with the prefix that the plan counted on, and makes room for all.
+void Loop::BeginRuns(Plan& plan) {
+  std::erase_if(plan.runs, [&](const PlanRun& run) {
+    Sequence& sequence = sequences_.at(run.id);
+    if (sequence.slot != Sequence::kNoSlot) return false;
+    KvCache::Hit hit = cache_.Find(sequence.cache_root(), sequence.tokens());
+    if (hit.length < run.from) return true;  // its prefix gave way to another run of this step: plan again
+    hit.length = run.from;
+    sequence.Begin(cache_.Begin(sequence.cache_root(), hit, sequence.session()), run.from);
+    stats_.cached_tokens += run.from;
+    return false;
+  });
+  int64_t cells = 0;
+  for (const PlanRun& run : plan.runs) cells += run.count;
+  cache_.MakeRoom(cells);
 }
 
 void Loop::FillBatch(const Plan& plan) {
   context_.ClearBatch();
   rows_.clear();
   for (const PlanRun& run : plan.runs) {
-    Sequence& sequence = sequences_.at(run.id);
-    if (sequence.slot == Sequence::kNoSlot) sequence.slot = TakeSlot();
+    const Sequence& sequence = sequences_.at(run.id);
     for (int64_t position = run.from; position < run.from + run.count; position++) {
       const bool sample = run.sample && position + 1 == run.from + run.count;
       const int row = context_.AddToBatch(sequence.tokens()[position], position, sequence.slot, sample);
@@ -155,6 +227,7 @@ void Loop::Harvest(const Plan& plan) {
     const auto position = sequences_.find(run.id);
     Sequence& sequence = position->second;
     sequence.Computed(run.count, decode_started_);
+    cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(run.from, run.count));
     const bool prompt = run.count > 1 || !run.sample;
     stats_.prompt_tokens += prompt ? run.count : 0;
     if (sequence.wants_progress()) NewsOf(run.id).prompt_tokens = sequence.computed();
@@ -182,13 +255,12 @@ void Loop::OnNoCells(const Plan& plan) {
   Fail(last, "ERR_CONTEXT_FULL", "The model's memory has no room for this request; shorten it or raise contextSize.");
 }
 
+/// Its tokens stay as a prefix that gives way when room is needed; if they are still there, it goes on from them.
 void Loop::Preempt(Sequence& sequence) {
   if (sequence.slot == Sequence::kNoSlot) return;
-  context_.Free(sequence.slot);
-  free_slots_.push_back(sequence.slot);
-  sequence.slot = Sequence::kNoSlot;
-  if (sequence.computed() > 0) stats_.preemptions++;
+  cache_.Release(sequence.slot);
   sequence.Forget();
+  stats_.preemptions++;
 }
 
 void Loop::Fail(Sequence& sequence, const std::string& code, const std::string& message) {
@@ -199,12 +271,10 @@ void Loop::Fail(Sequence& sequence, const std::string& code, const std::string& 
   Remove(sequences_.find(sequence.id()));
 }
 
-/// The cells of an ended sequence become free here; keeping its prefix for others will hook in at this place.
 void Loop::Remove(Sequences::iterator position) {
-  Sequence& sequence = position->second;
+  const Sequence& sequence = position->second;
   if (sequence.slot != Sequence::kNoSlot) {
-    context_.Free(sequence.slot);
-    free_slots_.push_back(sequence.slot);
+    cache_.Release(sequence.slot, sequence.session());
   }
   sequences_.erase(position);
 }
@@ -232,13 +302,6 @@ ThreadState& Loop::ThreadsFor(size_t tokens) {
   return threads_[bucket];
 }
 
-llama_seq_id Loop::TakeSlot() {
-  if (free_slots_.empty()) throw Failure("ERR_INTERNAL", "The plan runs more sequences than there are slots.");
-  const llama_seq_id slot = free_slots_.back();
-  free_slots_.pop_back();
-  return slot;
-}
-
 void Loop::Publish() {
   if (news_.empty()) return;
   for (News& news : news_) news.urgent = news.urgent || news.finish || news.prompt_tokens;
@@ -247,8 +310,10 @@ void Loop::Publish() {
 
 EngineStats Loop::Stats() const {
   EngineStats stats = stats_;
+  stats.cells_used = cache_.live_cells();
+  stats.cells_cached = cache_.cells() - stats.cells_used;
+  stats.evictions = cache_.evictions();
   for (const auto& [id, sequence] : sequences_) {
-    stats.cells_used += sequence.computed();
     if (sequence.parked()) {
       stats.parked++;
     } else if (sequence.slot == Sequence::kNoSlot) {

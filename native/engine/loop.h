@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/kv_cache.h"
 #include "engine/news.h"
 #include "engine/plan.h"
 #include "engine/sequence.h"
@@ -18,6 +19,7 @@ namespace llamero {
 struct LoopOptions {
   ContextOptions context;
   bool adapt_threads = true;
+  int64_t cache_tokens = 0;  // most tokens of ended requests that are kept for others
   double step_target_ms = 50;
 };
 
@@ -30,6 +32,9 @@ struct EngineStats {
   int64_t parked = 0;
   int64_t preemptions = 0;
   int64_t cells_used = 0;
+  int64_t cells_cached = 0;
+  int64_t cached_tokens = 0;
+  int64_t evictions = 0;
   int64_t threads = 0;
   int64_t deliveries = 0;
   double between_decodes_ms = 0;
@@ -62,13 +67,17 @@ class Loop {
   /// The same, and every later one at once: the context's state is unknown.
   void Break(const std::string& code, const std::string& message);
 
+  KvCache& cache() { return cache_; }
   const ContextOptions& context_options() const { return context_.options(); }
   EngineStats Stats() const;
 
  private:
   using Sequences = std::map<int64_t, Sequence>;
 
-  Plan MakePlan() const;
+  Plan MakePlan();
+  std::vector<PlanSequence> Candidates();
+  bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders) const;
+  void BeginRuns(Plan& plan);
   void FillBatch(const Plan& plan);
   Context::Outcome TimedDecode(const Plan& plan);
   void Learn(const Plan& plan, double milliseconds);
@@ -79,15 +88,14 @@ class Loop {
   void Remove(Sequences::iterator position);
   News& NewsOf(int64_t id);
   ThreadState& ThreadsFor(size_t tokens);
-  llama_seq_id TakeSlot();
   void Publish();
 
   std::shared_ptr<const Model> model_;
   LoopOptions options_;
   Context context_;
+  KvCache cache_;
   Hooks hooks_;
   Sequences sequences_;
-  std::vector<llama_seq_id> free_slots_;
   std::map<int64_t, int> rows_;  // sequence → index of its sampled row in the batch
   std::vector<News> news_;
   std::array<ThreadState, 5> threads_;  // by the size of the step

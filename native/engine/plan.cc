@@ -23,10 +23,10 @@ class Planner {
     std::sort(sequences_.begin(), sequences_.end(),
               [](const PlanSequence& a, const PlanSequence& b) { return Rank(a) < Rank(b); });
     for (const PlanSequence& sequence : sequences_) {
-      free_cells_ -= sequence.computed;
+      free_cells_ -= sequence.own;
       if (sequence.computed > 0) slots_used_++;
     }
-    free_cells_ += limits.cells;
+    free_cells_ += limits.cells - limits.shared;
   }
 
   Plan Take() {
@@ -36,7 +36,8 @@ class Planner {
     }
     int64_t budget = plan_.runs.empty() ? batch_left_ : std::min(batch_left_, limits_.prefill_budget);
     for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
-      if (IsPrefill(sequences_[i]) || admitted_[i]) budget -= Run(i, std::min(budget, Gap(sequences_[i])));
+      if (IsPrefill(sequences_[i]) || (admitted_[i] && Gap(sequences_[i]) > 0))
+        budget -= Run(i, std::min(budget, Gap(sequences_[i])));
     }
     return std::move(plan_);
   }
@@ -54,6 +55,8 @@ class Planner {
       if (!Admit(i)) return;
       admitted_[i] = true;
       slots_used_++;
+      free_cells_ -= sequences_[i].reusable - sequences_[i].taken;
+      sequences_[i].computed = sequences_[i].reusable;
     }
   }
 
@@ -69,6 +72,7 @@ class Planner {
     free_cells_ -= count;
     batch_left_ -= count;
     sequence.computed += count;
+    sequence.own += count;
     return count;
   }
 
@@ -84,7 +88,7 @@ class Planner {
 
   bool Preemptible(size_t i) const {
     const PlanSequence& sequence = sequences_[i];
-    if (sequence.computed == 0) return false;
+    if (sequence.computed == 0 || admitted_[i]) return false;
     return std::none_of(plan_.runs.begin(), plan_.runs.end(),
                         [&](const PlanRun& run) { return run.id == sequence.id; });
   }
@@ -92,8 +96,8 @@ class Planner {
   void Preempt(size_t i) {
     PlanSequence& sequence = sequences_[i];
     plan_.preempted.push_back(sequence.id);
-    free_cells_ += sequence.computed;
-    sequence.computed = 0;
+    free_cells_ += sequence.own;
+    sequence.computed = sequence.own = 0;
     sequence.parked = true;  // not again in this step
     slots_used_--;
   }
@@ -107,14 +111,14 @@ class Planner {
     const auto fits = [&] {
       // One cell of air for every sequence that runs: the next step must not take back what this one gave.
       const int64_t air = std::min(limits_.max_sequences - slots, limits_.cells - sequence.known);
-      return slots > 0 && cells >= sequence.known + air;
+      return slots > 0 && cells >= sequence.known - sequence.taken + air;
     };
     std::vector<size_t> victims;
     for (size_t other = sequences_.size(); !fits() && other-- > i + 1;) {
       const PlanSequence& candidate = sequences_[other];
       const bool below = candidate.parked || candidate.priority < sequence.priority;
       if (!below || !Preemptible(other)) continue;
-      cells += candidate.parked || Gap(candidate) == 1 ? candidate.computed : candidate.known;
+      cells += candidate.own + (candidate.parked || Gap(candidate) == 1 ? 0 : Gap(candidate));
       slots++;
       victims.push_back(other);
     }

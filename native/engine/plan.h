@@ -9,7 +9,10 @@ namespace llamero {
 struct PlanSequence {
   int64_t id = 0;
   int64_t known = 0;        // prompt and generated tokens
-  int64_t computed = 0;     // tokens whose keys and values lie in the cache; 0: it holds no slot
+  int64_t computed = 0;     // tokens whose keys and values it has in the cache; 0: it holds no slot
+  int64_t own = 0;          // of these, cells that no other running sequence uses: what it frees when it is preempted
+  int64_t reusable = 0;     // without a slot: tokens of it that lie computed already, from another's prefix
+  int64_t taken = 0;        // of these, cells that running sequences use: they cost nothing more
   bool parked = false;      // its reader is behind: it keeps its cells, but does not run
   int priority = 0;         // higher runs first
   int64_t arrival = 0;      // order of arrival, unique
@@ -20,6 +23,7 @@ struct PlanLimits {
   int64_t batch_size = 0;      // tokens of one decode
   int64_t max_sequences = 0;   // sequences that may hold cells
   int64_t cells = 0;           // tokens that the cache holds
+  int64_t shared = 0;          // cells that several running sequences use
   int64_t prefill_budget = 0;  // prompt tokens of a step that also carries generating sequences
 };
 
@@ -44,6 +48,8 @@ struct Plan {
 /// left, and for its sake those lose theirs that are parked or of lower priority, running or not. When cells run short
 /// later, the lowest in rank lose theirs: parked before running, low priority before high, late before early. Hence the
 /// first in rank always advances, and nobody starves.
+///
+/// A sequence may start from tokens that lie computed already; its first run then begins behind them.
 ///
 /// REQUIRES: known > computed for every sequence, and known <= cells. Pure: equal input gives equal output.
 Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits);

@@ -45,6 +45,8 @@ struct Request {
   int priority = 0;
   bool progress = false;
   int64_t buffer_tokens = 0;  // unread tokens at which the sequence parks
+  std::string cache_root;     // prefixes are shared only under the same root: tenants, adapter sets
+  int64_t session = 0;        // whose prefix this continues and becomes; 0: nobody's
 };
 
 struct TokenLogprob {

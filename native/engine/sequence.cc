@@ -26,6 +26,17 @@ PlanSequence Sequence::Planned() const {
 
 bool Sequence::parked() const { return acknowledged >= 0 && generated_ - acknowledged >= request_.buffer_tokens; }
 
+void Sequence::Begin(llama_seq_id taken, int64_t cached) {
+  slot = taken;
+  computed_ = cached;
+  if (started_ == Clock::time_point{}) cached_ = cached;  // what comes back after a preemption is no gain
+}
+
+void Sequence::Forget() {
+  slot = kNoSlot;
+  computed_ = 0;
+}
+
 void Sequence::Computed(int64_t count, Clock::time_point started) {
   computed_ += count;
   if (started_ == Clock::time_point{}) started_ = started;
@@ -63,6 +74,7 @@ Finish Sequence::End(FinishReason reason, Clock::time_point now) const {
   Finish finish;
   finish.reason = reason;
   finish.input_tokens = prompt_size_;
+  finish.cached_tokens = cached_;
   finish.output_tokens = generated_;
   finish.queue_ms = MillisecondsBetween(submitted_, started ? started_ : now);
   finish.prefill_ms = started ? MillisecondsBetween(started_, produced ? first_token_ : now) : 0;

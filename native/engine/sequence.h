@@ -34,14 +34,20 @@ class Sequence {
   bool parked() const;
   bool wants_progress() const { return request_.progress && generated_ == 0; }
 
+  const std::string& cache_root() const { return request_.cache_root; }
+  int64_t session() const { return request_.session; }
+  int priority() const { return request_.priority; }
+
   /// The slot in the KV cache while it holds cells.
   llama_seq_id slot = kNoSlot;
   /// Tokens its reader has taken; -1: it takes everything.
   int64_t acknowledged = 0;
 
+  /// It got a slot in which its first `cached` tokens are computed already.
+  void Begin(llama_seq_id slot, int64_t cached);
   void Computed(int64_t count, Clock::time_point started);
-  /// Its cells are gone: it starts over.
-  void Forget() { computed_ = 0; }
+  /// It lost its slot: it starts over.
+  void Forget();
 
   /// Samples the next token from its row and adds what follows from it to `news`. `cells` is the most tokens that the
   /// context can hold. Sets news.finish when the generation ends.
@@ -60,6 +66,7 @@ class Sequence {
   std::vector<llama_token> tokens_;
   int64_t prompt_size_;
   int64_t computed_ = 0;
+  int64_t cached_ = 0;
   int64_t generated_ = 0;
   Clock::time_point submitted_;
   Clock::time_point started_{};

@@ -164,6 +164,8 @@ describe('generate', () => {
       logitBias: { 97: -5 },
       logprobs: 2,
       grammar: 'root ::= "a"',
+      priority: 5,
+      cache: { key: 'tenant' },
       progress: true,
     })
     expect(addon.engine().requests[0]).toEqual({
@@ -172,9 +174,11 @@ describe('generate', () => {
       stop: ['a', 'b'],
       ignoreEos: false,
       logprobs: 2,
-      priority: 0,
+      priority: 5,
       progress: true,
       bufferTokens: 1024,
+      cacheKey: 'tenant',
+      session: 0,
       sampler: {
         seed: 11,
         temperature: 0.5,

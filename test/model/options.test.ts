@@ -37,6 +37,8 @@ const wrongValues: Record<keyof typeof generateOptions, readonly unknown[]> = {
   repeatLastN: [...wrongForIntegers, -2, 513],
   presencePenalty: [...wrongForNumbers, -101, 101],
   frequencyPenalty: [...wrongForNumbers, -101, 101],
+  priority: [...wrongForIntegers, -1001, 1001],
+  cache: [null, [], 5, 'tenant', { key: 5 }, { key: null }, { key: 'x'.repeat(257) }, { key: '\ud800' }, { name: 'x' }],
   dry: [null, [], 5, true, { multiplier: NaN }, { lastN: 513 }, { breakers: ['x'.repeat(41)] }, { strength: 1 }],
   xtc: [null, [], 5, { probability: 1.1 }, { threshold: 0.6 }],
   mirostat: [null, [], 2, { version: 3 }, { tau: NaN }, { eta: -1 }],
@@ -168,6 +170,7 @@ describe('options of opening a model', () => {
   const wrong: Record<keyof typeof modelOptions, readonly unknown[]> = {
     contextSize: [...wrongForIntegers, 0, 15, 2 ** 24 + 1],
     parallel: [...wrongForIntegers, 0, 257],
+    cacheTokens: [...wrongForIntegers, -1, 2 ** 24 + 1],
     threads: [...wrongForIntegers, 0, 513],
     adaptThreads: wrongForBooleans,
     flashAttention: [null, true, 'yes', 1],

@@ -46,6 +46,8 @@ const greedy = {
 const engineDefaults = {
   contextSize: 4096,
   maxSequences: 4,
+  cachedSequences: 0,
+  cacheTokens: 0,
   batchSize: 512,
   microBatchSize: 512,
   threads: 1,
@@ -78,6 +80,8 @@ export function requestFor(tokens, options = {}) {
     priority: 0,
     progress: false,
     bufferTokens: 1024,
+    cacheKey: '',
+    session: 0,
     ...options,
   }
 }

@@ -53,6 +53,8 @@ const asks: fc.Arbitrary<Ask> = fc.record({
 const shapes = fc.record({
   contextSize: fc.constantFrom(256, 512, 1024),
   maxSequences: fc.constantFrom(2, 5, 16),
+  cachedSequences: fc.constantFrom(0, 1, 3, 16),
+  cacheTokens: fc.constantFrom(0, 64, 200, 1024),
   batchSize: fc.constantFrom(16, 40, 256),
   microBatchSize: fc.constantFrom(16, 64),
   stepTargetMs: fc.constantFrom(0.01, 50),

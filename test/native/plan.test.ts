@@ -4,10 +4,11 @@ import { nativeAddon } from '../../lib/native.js'
 import type { PlanLimits, PlanSequence } from '../../lib/native.js'
 import { simulate, type Job, type Step, type World } from './plan-simulation.js'
 
-const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, prefillBudget: 16 }
+const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, shared: 0, prefillBudget: 16 }
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
-  return { id, known, computed, parked: false, priority: 0, arrival: id, generating: computed > 0, ...more }
+  const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id }
+  return { ...place, parked: false, priority: 0, generating: computed > 0, ...more }
 }
 
 function plan(sequences: readonly PlanSequence[], given: Partial<PlanLimits> = {}) {
@@ -74,6 +75,31 @@ describe('the plan of one step', () => {
       [1],
     ],
     ['a new one of equal priority does not', [sequence(1, 201, 200), sequence(2, 100, 0)], {}, '1:200+1*'],
+    [
+      'a prompt starts behind what another has computed',
+      [sequence(1, 100, 0, { reusable: 90, taken: 90 })],
+      { shared: 90 },
+      '1:90+10*',
+    ],
+    [
+      'cells that another runs on cost nothing',
+      [sequence(1, 201, 200), sequence(2, 150, 0, { reusable: 140, taken: 140 })],
+      {},
+      '1:200+1* 2:140+10*',
+    ],
+    [
+      'cells kept for nobody in particular cost as much as free ones',
+      [sequence(1, 201, 200), sequence(2, 150, 0, { reusable: 140 })],
+      {},
+      '1:200+1*',
+    ],
+    [
+      'preempting frees only what nobody else uses',
+      [sequence(1, 101, 100, { own: 0 }), sequence(2, 129, 128, { own: 28 })],
+      { shared: 228 },
+      '1:100+1*',
+      [2],
+    ],
     ['a prompt as long as the context runs alone', [sequence(1, 256, 192)], {}, '1:192+64*'],
   ]
   it.each(cases)('%s', (_rule, sequences, given, runs, preempted = []) => {
@@ -103,6 +129,7 @@ const world: fc.Arbitrary<World> = fc
     batchSize: fc.integer({ min: 1, max: 64 }),
     maxSequences: fc.integer({ min: 1, max: 12 }),
     cells: fc.integer({ min: 1, max: 200 }),
+    shared: fc.constant(0),
     prefillBudget: fc.integer({ min: 1, max: 64 }),
   })
   .chain((given) =>

@@ -49,6 +49,8 @@ export const neutralSampler: NativeSampler = {
 export const plainEngine: NativeEngineOptions = {
   contextSize: 2048,
   maxSequences: 8,
+  cachedSequences: 0,
+  cacheTokens: 0,
   batchSize: 512,
   microBatchSize: 512,
   threads: 2,
@@ -107,6 +109,8 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
           priority: 0,
           progress: false,
           bufferTokens: 100_000,
+          cacheKey: '',
+          session: 0,
           ...request,
           tokens,
           sampler: { ...neutralSampler, ...sampler },

@@ -15,7 +15,10 @@ const seeds = Array.from({ length: 240 }, (_, seed) => seed)
 
 async function outcome(seed: number): Promise<string> {
   const path = join(mkdtempSync(join(directory.path, 'mutant-')), 'mutant.gguf')
-  await directory.write(path.slice(directory.path.length + 1), mutate(bases[seed % bases.length] ?? new Uint8Array(), seed))
+  await directory.write(
+    path.slice(directory.path.length + 1),
+    mutate(bases[seed % bases.length] ?? new Uint8Array(), seed),
+  )
   try {
     const model = await load(path, { probeDirectory: directory.path, contextSize: 256, parallel: 1, threads: 1 })
     try {
@@ -30,16 +33,20 @@ async function outcome(seed: number): Promise<string> {
 }
 
 describe('damaged models', () => {
-  it('G2 G3 G5 G6: load or are refused with an error of ours, and the process lives', { timeout: 240_000 }, async () => {
-    const outcomes: string[] = []
-    for (const seed of seeds) outcomes.push(await outcome(seed))
-    const counts = { generated: 0, refused: 0, foreign: [] as string[] }
-    for (const result of outcomes) {
-      if (result === 'generated' || result === 'refused') counts[result]++
-      else counts.foreign.push(result)
-    }
-    expect(counts.foreign).toEqual([])
-    expect(counts.generated).toBeGreaterThan(0)
-    expect(counts.refused).toBeGreaterThan(0)
-  })
+  it(
+    'G2 G3 G5 G6: load or are refused with an error of ours, and the process lives',
+    { timeout: 240_000 },
+    async () => {
+      const outcomes: string[] = []
+      for (const seed of seeds) outcomes.push(await outcome(seed))
+      const counts = { generated: 0, refused: 0, foreign: [] as string[] }
+      for (const result of outcomes) {
+        if (result === 'generated' || result === 'refused') counts[result]++
+        else counts.foreign.push(result)
+      }
+      expect(counts.foreign).toEqual([])
+      expect(counts.generated).toBeGreaterThan(0)
+      expect(counts.refused).toBeGreaterThan(0)
+    },
+  )
 })

@@ -52,7 +52,9 @@ describe('the probe', () => {
   })
 
   it('passes on what llama.cpp says of a model that it refuses', async () => {
-    const path = await write(randomModel('llama', { metadata: { 'llama.embedding_length': { type: 'uint32', value: 48 } } }))
+    const path = await write(
+      randomModel('llama', { metadata: { 'llama.embedding_length': { type: 'uint32', value: 48 } } }),
+    )
     await expect(probeModel(path, await readGguf(path), { record: freshRecord() })).rejects.toMatchObject({
       code: 'ERR_MODEL_REJECTED',
       message: expect.stringContaining('llama.cpp refused') as string,

@@ -96,18 +96,26 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     engineAcknowledge: (engine, id, tokens) => asEngine(engine).acknowledge(id, tokens),
     engineStats(engine) {
       const { steps, outputTokens, running, parked, deliveries } = asEngine(engine)
-      const zero = { promptTokens: 0, waiting: 0, preemptions: 0, cellsUsed: 0, threads: 1 }
+      const zero = { promptTokens: 0, waiting: 0, preemptions: 0, cellsUsed: 0, threads: 1, ...noCache }
       return { ...zero, steps, outputTokens, running, parked, deliveries, betweenDecodesMs: 0, decodeMs: 0 }
     },
     async engineClose(engine) {
       calls.push('engineClose')
       asEngine(engine).close()
     },
+    sessionTokens: unused,
+    sessionFork: unused,
+    sessionCut: unused,
+    sessionForget: unused,
+    sessionSave: unused,
+    sessionRestore: unused,
     planStep: unused,
     nextThreads: unused,
     assembleText: unused,
   }
 }
+
+const noCache = { cellsCached: 0, cachedTokens: 0, evictions: 0 }
 
 const defaultInfo: NativeModelInfo = {
   description: 'fake',
