@@ -98,7 +98,7 @@ function engineOptions(contextSize: number, info: NativeModelInfo, options: Mode
     contextSize: cells,
     maxSequences: options.parallel,
     cachedSequences: Math.min(keepsStates(info) ? cachedStates : cachedSequences, mostSequences - options.parallel),
-    cacheTokens: options.cacheTokens ?? Math.floor(cells / 4),
+    cacheTokens: options.cacheTokens,
     batchSize: Math.min(batchSize, cells),
     microBatchSize: Math.min(microBatchSize, cells),
     threads: options.threads,

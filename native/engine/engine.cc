@@ -162,7 +162,7 @@ void Engine::Publish(std::vector<News> news) {
       cancelled_.erase(one.id);
     }
   }
-  constexpr double kPaceMs = 8;
+  constexpr double kPaceMs = 16;
   const bool urgent = std::any_of(news.begin(), news.end(), [](const News& one) { return one.urgent; });
   outbox_.Add(std::move(news));
   if (urgent || MillisecondsBetween(told_, Clock::now()) >= kPaceMs) Tell();

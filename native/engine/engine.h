@@ -30,7 +30,7 @@ struct EngineOptions {
 /// E3  A decode is cut short only when every sequence in it was cancelled, or the engine closes.
 /// E4  From Stop on nothing is accepted. The requests end with ERR_DISPOSED; Close also joins the thread. Both are
 ///     idempotent.
-/// E5  `wake` comes from the engine thread and must not block. What nobody waits for is told at most every 8 ms, or
+/// E5  `wake` comes from the engine thread and must not block. What nobody waits for is told at most every 16 ms, or
 ///     before a step of other sequences: the event loop runs on the cores that the compute threads spin on, and a wake
 ///     costs some 0.1 ms of them (measured: 2 to 3 % of the rate at 300 tokens/s when every step wakes it).
 /// E6  What a command or a step throws breaks the engine, not the process.

@@ -80,8 +80,9 @@ void KvCache::Release(llama_seq_id slot, int64_t session) {
   TrimIdle();
 }
 
+/// The latest one stays whatever its size: a conversation goes on from there.
 void KvCache::TrimIdle() {
-  while (tree_.loose_cells() > idle_limit_) {
+  while (tree_.loose_cells() > idle_limit_ && (tree_.loose_count() > 1 || idle_limit_ == 0)) {
     const auto oldest = tree_.Oldest(false);
     if (!oldest) return;
     Evict(*oldest);

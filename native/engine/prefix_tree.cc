@@ -214,6 +214,10 @@ int64_t PrefixTree::loose_cells() const {
   });
 }
 
+size_t PrefixTree::loose_count() const {
+  return std::count_if(holders_.begin(), holders_.end(), [&](const auto& entry) { return IsLoose(entry.first); });
+}
+
 int64_t PrefixTree::OwnCells(Holder holder) const {
   int64_t sum = 0;
   for (const Node* node = holders_.at(holder).end; node != nullptr && node->live <= 1; node = node->parent) {

@@ -66,6 +66,7 @@ class PrefixTree {
   int64_t cells() const;
   int64_t live_cells() const;
   int64_t loose_cells() const;
+  size_t loose_count() const;
   /// Cells that only this one uses among the live: what preempting it would free, since idle ones give way.
   int64_t OwnCells(Holder holder) const;
 

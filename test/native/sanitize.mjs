@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Builds the addon and llama.cpp with sanitizers and runs on them what is about threads and teardown:
 //   node test/native/sanitize.mjs address    AddressSanitizer and UBSan on the tests, LeakSanitizer on programs that end
-//   node test/native/sanitize.mjs thread     ThreadSanitizer on programs
-// With --programs the tests are left out. Linux with g++. A first build takes some ten minutes of two cores; its tree, .cmake/asan or .cmake/tsan, is kept.
+//   node test/native/sanitize.mjs thread     ThreadSanitizer on the interleaving test and programs
+// With --programs the tests are left out. Linux with g++. A first build takes some ten minutes of two cores; its tree,
+// .cmake/asan or .cmake/tsan, is kept.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,8 +14,13 @@ import { activities } from './activities.mjs'
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '..', '..')
 const kinds = {
-  address: { tree: 'asan', flags: 'address,undefined', runtimes: ['libasan.so', 'libubsan.so'] },
-  thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'] },
+  address: {
+    tree: 'asan',
+    flags: 'address,undefined',
+    runtimes: ['libasan.so', 'libubsan.so'],
+    tests: ['interleaving', 'cancel', 'parking', 'delivery', 'generation-cancel', 'teardown', 'workers'],
+  },
+  thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'], tests: ['interleaving'] },
 }
 const kind = kinds[process.argv[2]]
 if (kind === undefined) throw new Error(`Say which: ${Object.keys(kinds).join(' or ')}.`)
@@ -29,9 +35,7 @@ try {
   const options = ['--tree', kind.tree, `-DLLAMERO_SANITIZE=${kind.flags}`, '-DLLAMERO_CPU_VARIANTS=OFF']
   must(process.execPath, [build, ...options])
   must(process.execPath, ['--import', 'tsx', join(here, 'write-scripted-model.ts'), path])
-  if (kind === kinds.address && !process.argv.includes('--programs')) {
-    for (const name of ['interleaving', 'cancel', 'parking', 'delivery', 'teardown', 'workers']) test(name)
-  }
+  if (!process.argv.includes('--programs')) kind.tests.forEach(test)
   programs()
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -93,5 +97,5 @@ function check(name, args, environment) {
 
 function must(command, args) {
   const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
-  if (status !== 0) process.exit(status ?? 1)
+  if (status !== 0) throw new Error(`${args[0]} failed`)
 }
