@@ -55,7 +55,10 @@ export interface GenerateOptions {
   readonly stop?: readonly string[] | string | undefined
   /** Go on after the model's own end token. @default false */
   readonly ignoreEos?: boolean | undefined
-  /** Same seed, same model, same machine: same answer. 0 to 4,294,967,294. @default random */
+  /**
+   * Same seed, same model, same machine: same answer, as long as rounding does not decide between two tokens; it depends
+   * on the number of threads and on what runs in the same batches. 0 to 4,294,967,294. @default random
+   */
   readonly seed?: number | undefined
   /** 0 takes the likeliest token, higher values spread, 0 to 100. @default 0.8 */
   readonly temperature?: number | undefined
