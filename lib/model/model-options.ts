@@ -22,9 +22,10 @@ export interface ModelOptions {
   /** Requests that run at once, 1 to 256; further ones wait. @default 16 */
   readonly parallel?: number | undefined
   /**
-   * Most tokens of ended requests that stay computed, so that a request which begins alike starts behind them; 0 to
-   * 16,777,216. Those of the latest request stay in any case, unless this is 0. They give way when running requests need
-   * the cells, and on a CPU they slow these down, by some 3 % for each 1,000 tokens. @default 1,024
+   * Most tokens of ended requests that stay computed while others run, so that a request which begins alike starts behind
+   * them; 0 to 16,777,216. Beyond that the latest request's stay until one begins that does not go on from them, which
+   * serves a single conversation. They give way when running requests need the cells. On a CPU they slow these down,
+   * decodes by some 3 % for each 1,000 tokens and prefills more, so raise it where prompts share much. @default 0
    */
   readonly cacheTokens?: number | undefined
   /** Most compute threads, 1 to 512. @default `os.availableParallelism()` */
@@ -66,8 +67,8 @@ export const modelOptions = {
     min: 0,
     max: 2 ** 24,
     unit: 'tokens',
-    default: 1024,
-    doc: 'Most tokens of ended requests that stay computed.',
+    default: 0,
+    doc: 'Most tokens of ended requests that stay computed while others run.',
   }),
   threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
   adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),

@@ -23,6 +23,12 @@ KvCache::Hit KvCache::Find(const std::string& root, std::span<const llama_token>
 }
 
 llama_seq_id KvCache::Begin(const std::string& root, const Hit& hit, int64_t session) {
+  const llama_seq_id slot = Occupy(root, hit, session);
+  TrimIdle(0);  // what this one did not start from is in its way now
+  return slot;
+}
+
+llama_seq_id KvCache::Occupy(const std::string& root, const Hit& hit, int64_t session) {
   if (hit.length == 0) {
     const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
     tree_.Attach(slot, root);
@@ -77,16 +83,11 @@ void KvCache::Release(llama_seq_id slot, int64_t session) {
   if (tree_.Length(slot) == 0) return Evict(slot);
   tree_.Rest(slot);
   if (session != 0) Keep(session, slot);
-  TrimIdle();
+  TrimIdle(1);  // a conversation goes on from the latest one
 }
 
-/// The latest one stays whatever its size: a conversation goes on from there.
-void KvCache::TrimIdle() {
-  while (tree_.loose_cells() > idle_limit_ && (tree_.loose_count() > 1 || idle_limit_ == 0)) {
-    const auto oldest = tree_.Oldest(false);
-    if (!oldest) return;
-    Evict(*oldest);
-  }
+void KvCache::TrimIdle(size_t spared) {
+  while (tree_.loose_cells() > idle_limit_ && tree_.loose_count() > spared) Evict(*tree_.Oldest(false));
 }
 
 void KvCache::MakeRoom(int64_t cells) {
@@ -141,7 +142,7 @@ void KvCache::Forget(int64_t session) {
   const llama_seq_id slot = position->second;
   sessions_.erase(position);
   tree_.Pin(slot, false);
-  TrimIdle();
+  TrimIdle(1);
 }
 
 int64_t KvCache::KeptTokens(int64_t session) const {

@@ -18,8 +18,9 @@ class KvCache {
  public:
   using Hit = PrefixTree::Hit;
 
-  /// `idle_limit`: most tokens that are kept for nobody in particular, beside those of the latest request; 0: none.
-  /// With upstream's attention on a CPU they cost those that run some 3 % of their rate for each 1,000 tokens.
+  /// `idle_limit`: most tokens that are kept for nobody in particular while others run; beyond it those of the latest
+  /// request stay until one begins that does not go on from them. Upstream's attention visits masked cells too: on a CPU
+  /// 1,000 of them cost a decode some 3 % of its rate, and a prefill as much as 1,000 tokens of its own.
   KvCache(Context& context, int64_t idle_limit);
 
   /// What of `tokens` lies computed already, all but the last token at most: its row must be computed to go on.
@@ -63,7 +64,9 @@ class KvCache {
   void Keep(int64_t session, llama_seq_id slot);
   llama_seq_id TakeSlot(llama_seq_id spare);
   void Evict(llama_seq_id slot);
-  void TrimIdle();
+  /// Gives up the oldest of what is kept for nobody until the limit is met or so many are left.
+  void TrimIdle(size_t spared);
+  llama_seq_id Occupy(const std::string& root, const Hit& hit, int64_t session);
 
   Context& context_;
   int64_t idle_limit_;

@@ -10,6 +10,7 @@ namespace llamero {
 namespace {
 
 constexpr int64_t kLeastPrefill = 32;
+constexpr double kFewTokens = 64;
 
 // Tokens of a common beginning for which a request waits until another one has computed them.
 constexpr int64_t kWorthWaiting = 64;
@@ -212,7 +213,8 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
 
 void Loop::Learn(const Plan& plan, double milliseconds) {
   const auto tokens = static_cast<double>(context_.batch_tokens());
-  if (options_.adapt_threads) {
+  // A step of many tokens has few barriers for its work; neighbours cost it little more than their share.
+  if (options_.adapt_threads && tokens <= kFewTokens) {
     ThreadState& state = ThreadsFor(context_.batch_tokens());
     state = NextThreads(state, milliseconds / tokens);
   }

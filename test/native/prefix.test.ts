@@ -84,9 +84,12 @@ describe('a prefix', () => {
   })
 
   it('is kept up to the limit and for so many requests only', async () => {
-    const none = await engines({ ...shape, cacheTokens: 0 })
-    await ask(none, system)
-    expect((await settled(none, 1)).cellsCached).toBe(0)
+    const latest = await engines({ ...shape, cacheTokens: 0 })
+    await ask(latest, system)
+    expect((await ask(latest, `${system}a`)).cached).toBeGreaterThan(400)
+    await ask(latest, `K1${'.'.repeat(50)}`)
+    expect((await settled(latest, 1)).cellsCached).toBeLessThan(70)
+    expect((await ask(latest, system)).cached).toBe(0)
     const few = await engines({ ...shape, maxSequences: 1, cachedSequences: 2 })
     for (const key of [1, 2, 4, 5]) await ask(few, `K${key}${'.'.repeat(50)}`)
     expect((await settled(few, 1)).cellsCached).toBeLessThan(3 * 70)
