@@ -11,6 +11,8 @@
 namespace llamero {
 namespace {
 
+constexpr int64_t kOutputBlock = 64;
+
 ggml_type KvType(const std::string& name) {
   for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q5_1,
                                GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0, GGML_TYPE_IQ4_NL}) {
@@ -91,7 +93,9 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   params.n_ubatch = static_cast<uint32_t>(std::min<int64_t>(options.micro_batch_size, params.n_batch));
   params.n_seq_max = static_cast<uint32_t>(options.slots);
   // Without it the compute buffers hold logits for a whole micro-batch, hundreds of MiB for a large vocabulary.
-  params.n_outputs_max = static_cast<uint32_t>(options.slots);
+  // In whole blocks: with an odd number the buffers behind them lie so that prefill loses a fifth (measured: 1,024 tokens
+  // at 893 tokens/s with 17 rows, 1,050 with 32 and 1,070 with 128).
+  params.n_outputs_max = static_cast<uint32_t>((options.slots + kOutputBlock - 1) / kOutputBlock * kOutputBlock);
   params.n_threads = options.threads;
   params.n_threads_batch = options.threads;
   params.flash_attn_type = FlashAttention(options.flash_attention);
