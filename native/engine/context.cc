@@ -118,7 +118,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   options_.slots = llama_n_seq_max(context_.get());
   options_.batch_size = llama_n_batch(context_.get());
   options_.micro_batch_size = llama_n_ubatch(context_.get());
-  AttachThreads();
+  AttachThreads(options_.threads);
   WarmUp();
 }
 
@@ -126,9 +126,15 @@ Context::~Context() {
   if (context_) llama_detach_threadpool(context_.get());
 }
 
-void Context::AttachThreads() {
-  pool_ = std::make_unique<ThreadPool>(options_.threads);
-  llama_attach_threadpool(context_.get(), pool_->pool, nullptr);
+/// A pool for just so many threads: those of a larger one that have nothing to do spin all the same, and take the cores
+/// from the others. ggml pauses the pool that it leaves.
+void Context::AttachThreads(int threads) {
+  if (threads == attached_threads_) return;
+  std::unique_ptr<ThreadPool>& pool = pools_[threads];
+  if (!pool) pool = std::make_unique<ThreadPool>(threads);
+  llama_attach_threadpool(context_.get(), pool->pool, nullptr);
+  llama_set_n_threads(context_.get(), threads, threads);
+  attached_threads_ = threads;
 }
 
 /// The first decode touches every page of the weights and builds the graph; better now than in the first request.
@@ -171,7 +177,7 @@ Context::Outcome Context::Decode(int threads) {
                           .n_seq_id = slot_counts_.data(),
                           .seq_id = slot_pointers_.data(),
                           .logits = outputs_.data()};
-  llama_set_n_threads(context_.get(), threads, threads);
+  AttachThreads(threads);
   const int status = llama_decode(context_.get(), batch);
   if (status == 0) {
     llama_synchronize(context_.get());

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -66,12 +67,13 @@ class Context {
  private:
   struct ThreadPool;
 
-  void AttachThreads();
+  void AttachThreads(int threads);
   void WarmUp();
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  std::unique_ptr<ThreadPool> pool_;  // outlives the context
+  std::map<int, std::unique_ptr<ThreadPool>> pools_;  // by threads; outlive the context
+  int attached_threads_ = 0;
   llama_context_ptr context_;
   bool can_cut_;
   std::vector<llama_token> tokens_;
