@@ -27,6 +27,8 @@ export const errorCodes = {
   ERR_CONTEXT_FULL: { status: 400, sentence: 'The prompt does not fit into the context.' },
   /** More requests wait than the queue holds. */
   ERR_QUEUE_FULL: { status: 503, sentence: 'Too many requests are waiting.' },
+  /** A saved session was made by another model, build or setting, or is damaged. */
+  ERR_STATE_MISMATCH: { status: 409, sentence: 'The saved state does not fit.' },
   /** A deadline passed. */
   ERR_TIMEOUT: { status: 504, sentence: 'The operation took too long.' },
   /** The model, session or runtime was closed. */
