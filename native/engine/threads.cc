@@ -11,8 +11,10 @@ constexpr double kCap = 8;
 constexpr double kSlow = 2.5;
 constexpr double kOver = 1.5;
 constexpr double kWindow = 8;
-// The quiet cost follows slowly: depth makes steps dearer by and by, neighbours at once.
+// The quiet cost follows slowly upwards: depth makes steps dearer by and by, neighbours at once. Down it goes quickly: a
+// few lucky steps among slow ones show what free cores could do, also after a reduction that did not seem to help.
 constexpr double kDrift = 32;
+constexpr double kLuck = 2;
 // Two steps judge a reduction, the better one counts: each costs up to twice its time if it was wrong.
 constexpr int kJudgeSteps = 2;
 // A probe beside busy neighbours costs some 30 quiet steps, a reduced step 2: at 32 steps and more between probes, and
@@ -50,14 +52,14 @@ ThreadState WithAllThreads(ThreadState state, double cost) {
   const double relative = cost / state.quiet_cost;
   state.slowness = Follow(state.slowness, std::min(relative, kCap), kWindow);
   if (relative < kSlow) {
-    state.quiet_cost = Follow(state.quiet_cost, cost, relative < 1 ? kWindow : kDrift);
+    state.quiet_cost = Follow(state.quiet_cost, cost, relative < 1 ? kLuck : kDrift);
     if (state.slowness < kOver) state.slow_cost = 0;
   } else {
     state.slow_cost = Follow(state.slow_cost, cost, kWindow);
   }
   const bool trial = state.steps < kTrialStep && ++state.steps == kTrialStep;
   if (state.max_threads == 1 || (state.slowness < kSlow && !trial)) return state;
-  if (trial) state.slow_cost = state.quiet_cost;
+  if (trial) state.slow_cost = state.quiet_cost * std::max(1.0, state.slowness);
   state.threads = Reduced(state);
   state.reduced_cost = 0;
   state.judging = true;

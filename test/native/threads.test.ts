@@ -119,6 +119,18 @@ describe('the thread rule when the cores are taken', () => {
     expect(withAll / run(bimodal, 2000, warm()).cost).toBeGreaterThanOrEqual(3)
   })
 
+  it('is not fooled for long by two reduced steps that did not get a core', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const random = seededRandom(seed)
+      let reduced = 0
+      const unlucky: Machine = (_step, threads) => {
+        if (threads === 1) return reduced++ < 2 ? 40 : 2
+        return random() < 0.2 ? 1 : 8
+      }
+      expect(600 / run(unlucky, 600).cost).toBeGreaterThan(0.33)
+    }
+  })
+
   it.each([20, 100, 600, 5000])('comes back when %i steps later the cores are free', (busy) => {
     const reduced = run(contended, busy, warm()).state
     const { threads } = run(quiet, 300, reduced)
