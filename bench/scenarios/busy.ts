@@ -1,8 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { availableParallelism } from 'node:os'
 import type { Model } from '../../lib/model/index.js'
-import { median, rate, sleep } from '../measure.js'
+import { median, rate } from '../measure.js'
+import { besideNeighbours, neighbours } from '../neighbours.js'
 import { withModel } from '../opened.js'
 import { llamaBench } from '../peers/llama-cpp.js'
 import { promptOf } from '../prompt.js'
@@ -20,8 +18,6 @@ const recoveryMs = 30_000
 const mostRounds = 3
 // Fixed threads may come down to less than one token per second.
 const fewTokens = 8
-// Ends with its parent, however that ends.
-const neighbour = 'const parent = process.ppid; while (process.ppid === parent) for (let i = 0; i < 1e7; i++);'
 
 interface Piece {
   readonly tokens: number
@@ -43,6 +39,9 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
   const kept: number[] = []
   const keptWhenOpened: number[] = []
   const recovery: number[] = []
+  const oneThread: number[] = []
+  const keptBesideMany: number[] = []
+  const oneThreadBesideMany: number[] = []
   const peerQuiet: number[] = []
   const peerKept: number[] = []
   const courses: string[] = []
@@ -52,9 +51,10 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
     peerQuiet.push((await llamaBench(peerPiece)).decode)
     const before = await pieces(model, prompt, (done) => done.length >= quietPieces)
     quiet.push(median(before.map((piece) => piece.tokensPerSecond)))
-    const { opened, during } = await besideNeighbours(async () => {
+    const { opened, during } = await besideNeighbours('one-program', async () => {
       const during = await pieces(model, prompt, lasts(busyMs))
       const opened = await withModel(modelPath, modelOptions, (fresh) => pieces(fresh, prompt, lasts(busyMs)))
+      oneThread.push(overallRate(await piecesOfOneThread(modelPath, prompt)))
       peerKept.push((await llamaBench({ ...peerPiece, generate: fewTokens })).decode)
       return { during, opened }
     })
@@ -66,30 +66,39 @@ async function measure({ modelPath, rounds, say }: Bench, model: Model): Promise
     const after = await pieces(model, prompt, (done) => back(done) || lasts(recoveryMs)(done))
     recovery.push(back(after) ? (after.length - recoveredPieces) * pieceTokens : Infinity)
     courses.push([before, during, after, opened].map(courseOf).join(' / '))
+    await besideNeighbours('many-programs', async () => {
+      keptBesideMany.push(overallRate(await pieces(model, prompt, lasts(busyMs))))
+      oneThreadBesideMany.push(overallRate(await piecesOfOneThread(modelPath, prompt)))
+    })
   }
-  const neighbours = `${availableParallelism()} busy processes`
+  const program = `a program with ${neighbours} busy processes`
+  const programs = `${neighbours} busy programs`
   const beside = { name: 'quiet', readings: quiet }
   const target = { of: 'ratio', atLeast: 0.4 } as const
   return {
     rows: [
-      { name: `decode when ${neighbours} join`, unit: 'tokens/s', ours: kept, beside, target },
-      { name: `decode of a model opened beside ${neighbours}`, unit: 'tokens/s', ours: keptWhenOpened, beside, target },
+      { name: `decode when ${program} starts`, unit: 'tokens/s', ours: kept, beside, target },
+      { name: `decode of a model opened beside ${program}`, unit: 'tokens/s', ours: keptWhenOpened, beside, target },
       {
         name: `tokens until decode is back at ${recoveryShare} of quiet`,
         unit: 'tokens',
         ours: recovery,
         target: { of: 'value', atMost: 384 },
       },
+      { name: `for comparison: one fixed thread beside it`, unit: 'tokens/s', ours: oneThread, beside },
       {
-        name: `for comparison: llama-bench beside ${neighbours}`,
+        name: 'for comparison: llama-bench beside it',
         unit: 'tokens/s',
         ours: peerKept,
         beside: { name: 'quiet', readings: peerQuiet },
       },
+      { name: `decode when ${programs} start`, unit: 'tokens/s', ours: keptBesideMany, beside },
+      { name: `for comparison: one fixed thread beside them`, unit: 'tokens/s', ours: oneThreadBesideMany, beside },
     ],
     notes: [
       `pieces of ${pieceTokens} tokens from a prompt of one token; the whole time counts, also that in which the engine adapts`,
       `back: the first of ${recoveredPieces} pieces in a row; the engine tries all threads again at the latest after 256 tokens`,
+      `where Linux shares the cores among sessions, one other program leaves us half of them; ${programs} leave us ${neighbours} / ${neighbours + 1} of one core`,
       ...courses.map(
         (line, round) =>
           `round ${round + 1}, tokens/s @ threads of each piece, quiet / joined / free again / opened busy: ${line}`,
@@ -119,6 +128,10 @@ async function pieces(model: Model, prompt: Int32Array, enough: (done: readonly 
   return done
 }
 
+function piecesOfOneThread(modelPath: string, prompt: Int32Array): Promise<Piece[]> {
+  return withModel(modelPath, { ...modelOptions, threads: 1 }, (model) => pieces(model, prompt, lasts(busyMs / 2)))
+}
+
 async function decodePiece(model: Model, prompt: Int32Array): Promise<Piece> {
   const options = { temperature: 0, ignoreEos: true, maxTokens: pieceTokens }
   const startedAt = performance.now()
@@ -129,25 +142,4 @@ async function decodePiece(model: Model, prompt: Int32Array): Promise<Piece> {
   }
   const milliseconds = performance.now() - startedAt
   return { tokens, tokensPerSecond: rate(tokens, milliseconds), milliseconds, threads: model.metrics().threads }
-}
-
-/** Each neighbour has a session of its own, as other programs have: Linux may share the cores among sessions. */
-async function besideNeighbours<Value>(work: () => Promise<Value>): Promise<Value> {
-  const neighbours = Array.from({ length: availableParallelism() }, () =>
-    spawn(process.execPath, ['-e', neighbour], { stdio: 'ignore', detached: true }),
-  )
-  try {
-    await Promise.all(neighbours.map((child) => once(child, 'spawn')))
-    await sleep(200)
-    return await work()
-  } finally {
-    await Promise.all(neighbours.map(end))
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
 }
