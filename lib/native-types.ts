@@ -3,6 +3,9 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
+import type { BudgetLimits, NativeMemoryNeed, PaceStep, PrefillPace } from './native-policy-types.js'
+
+export type * from './native-policy-types.js'
 
 declare const kind: unique symbol
 /** An opaque, type-tagged native object. */
@@ -122,7 +125,7 @@ export interface NativeEngineOptions {
   readonly valueType: string
   /** Requests that may wait for a place; more give ERR_QUEUE_FULL. */
   readonly queueLimit: number
-  /** Target length of a step in ms while sequences are generating; bounds prefill chunks. */
+  /** Most that prompts add to a step of sequences that generate, in ms; see `native/engine/prefill_budget.h`. */
   readonly stepTargetMs: number
 }
 
@@ -174,6 +177,10 @@ export interface NativeRequest {
   readonly logprobs: number
   /** Higher runs first. */
   readonly priority: number
+  /** From its entry to its end, then it ends with ERR_TIMEOUT; 0: no limit. */
+  readonly timeoutMs: number
+  /** From its entry until it runs for the first time; 0: no limit. */
+  readonly queueTimeoutMs: number
   /** Report progress of the prompt. */
   readonly progress: boolean
   /** Tokens that may lie unread before the sequence parks. */
@@ -336,6 +343,13 @@ export interface Addon {
   piece(model: NativeModel, token: number): Uint8Array
   renderChat(model: NativeModel, input: NativeRenderInput): Promise<NativeTextPart[]>
 
+  /**
+   * Bytes that are free where a model with so many layers on GPUs (-1: all) keeps its cache; 0: not known. Of the main
+   * memory the files under `root`/proc and `root`/sys tell.
+   */
+  freeMemory(gpuLayers: number, root: string): number
+  /** What an engine of the model would take; nothing is allocated. `contextSize` does not count. */
+  memoryNeed(model: NativeModel, options: NativeEngineOptions): NativeMemoryNeed
   engineCreate(
     model: NativeModel,
     options: NativeEngineOptions,
@@ -364,6 +378,10 @@ export interface Addon {
 
   /** The engine's pure functions, for property tests. */
   planStep(sequences: readonly PlanSequence[], limits: PlanLimits): Plan
+  /** The pace of prompts after one more step; the first step has no pace before it. */
+  learnPace(pace: PrefillPace | undefined, step: PaceStep): PrefillPace
+  /** Prompt tokens that the coming step may carry. */
+  prefillBudget(pace: PrefillPace, limits: BudgetLimits): number
   /** The thread rule after one more step of `cost` ms per unit of work. */
   nextThreads(state: ThreadState, cost: number): ThreadState
   /** Bytes of tokens to whole characters up to the first stop string, as a generation shows them. */

@@ -71,6 +71,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("piece", Piece);
   add("renderChat", RenderConversation);
 
+  add("freeMemory", FreeMemoryNow);
+  add("memoryNeed", MemoryNeedOf);
   add("engineCreate", EngineCreate);
   add("engineInfo", EngineInfo);
   add("engineSubmit", EngineSubmit);
@@ -87,6 +89,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("sessionRestore", SessionRestore);
 
   add("planStep", PlanOneStep);
+  add("learnPace", LearnPrefillPace);
+  add("prefillBudget", PrefillBudgetOf);
   add("nextThreads", NextThreadState);
   add("assembleText", AssembleText);
   return exports;

@@ -108,12 +108,4 @@ BackendReport LoadBackends(const std::string& directory, const std::string& cpu_
   return {loaded_module, ListDevices()};
 }
 
-size_t FreeMemory() {
-  size_t free_bytes = 0;
-  size_t total_bytes = 0;
-  ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  if (cpu != nullptr) ggml_backend_dev_memory(cpu, &free_bytes, &total_bytes);
-  return free_bytes;
-}
-
 }  // namespace llamero

@@ -34,7 +34,4 @@ std::vector<CpuModule> FindCpuModules(const std::string& directory);
 /// Throws Failure: ERR_NATIVE_MISSING if no CPU module runs here.
 BackendReport LoadBackends(const std::string& directory, const std::string& cpu_module);
 
-/// Bytes of memory that the CPU device reports as free.
-size_t FreeMemory();
-
 }  // namespace llamero

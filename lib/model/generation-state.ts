@@ -5,6 +5,7 @@ import type { Engine } from './engine.js'
 import { collectOutput } from './output.js'
 import type { PartReader, PartSource } from './part-reader.js'
 import type { FinishReason, Part, Result, Usage } from './part.js'
+import { timeoutError } from './timeout-error.js'
 
 /** A request ready for the engine. */
 export interface PreparedRequest {
@@ -37,7 +38,7 @@ const noUsage: Usage = {
  * S3  Without an awaited result the sequence is cancelled when the last reader leaves early.
  * S4  A signal or a failure ends it at once; `abort` lets the engine report what was done.
  * S5  An error surfaces through readers or the result. If the generation is collected and nobody ever asked, it becomes
- *     an unhandled rejection, unless the caller caused it (a signal, a closed model).
+ *     an unhandled rejection, unless the caller caused it (a signal, a closed model, a time limit).
  */
 export class GenerationState implements PartSource {
   readonly parts: Part[] = []
@@ -157,6 +158,9 @@ export class GenerationState implements PartSource {
 
   #takeFinish(finish: NativeFinish): void {
     const { reason, errorCode, errorMessage } = finish
+    if (errorCode === 'ERR_TIMEOUT' && this.#prepared !== undefined) {
+      return this.#fail(timeoutError(finish, this.#prepared.request), true)
+    }
     if (reason === 'error') {
       const code = errorCode in errorCodes ? (errorCode as ErrorCode) : 'ERR_INTERNAL'
       const error = new LlameroError(code, errorMessage === '' ? undefined : errorMessage)

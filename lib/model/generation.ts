@@ -27,7 +27,7 @@ export function createGeneration(state: GenerationState): Generation {
  *   stops it, and the result is what there is, with `finishReason: 'abort'`. A signal rejects with its reason.
  *   Closing the model rejects with `ERR_DISPOSED`. A generation that becomes unreachable is stopped as well.
  * - **Failing.** Readers and awaiters each get the error. One that nobody ever asked about becomes an unhandled
- *   rejection when the generation is collected, unless a signal or a closed model was its cause.
+ *   rejection when the generation is collected, unless a signal, a time limit or a closed model was its cause.
  */
 export class Generation implements PromiseLike<Result>, AsyncIterable<Part> {
   readonly #state: GenerationState
@@ -43,7 +43,7 @@ export class Generation implements PromiseLike<Result>, AsyncIterable<Part> {
 
   /**
    * Settles with the result. Rejects with the reason of an aborted signal, or with `ERR_CONTEXT_FULL`,
-   * `ERR_QUEUE_FULL`, `ERR_TEMPLATE`, `ERR_GRAMMAR`, `ERR_DISPOSED` or `ERR_ENGINE_CRASHED`.
+   * `ERR_QUEUE_FULL`, `ERR_TIMEOUT`, `ERR_TEMPLATE`, `ERR_GRAMMAR`, `ERR_DISPOSED` or `ERR_ENGINE_CRASHED`.
    */
   then<Fulfilled = Result, Rejected = never>(
     onFulfilled?: ((result: Result) => Fulfilled | PromiseLike<Fulfilled>) | null,

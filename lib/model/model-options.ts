@@ -10,13 +10,15 @@ export type CacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_
 /**
  * How a model is opened. A wrong value rejects with `ERR_OPTION_INVALID`.
  *
- * The KV cache is shared by all sequences: it has `contextSize × min(parallel, 2)` cells, rounded up to 256, so two
- * requests of full length run side by side, and more of them if they are shorter.
+ * The KV cache is shared by all sequences and follows memory. It has room for `parallel` requests of `contextSize` tokens,
+ * but no more than 32,768 cells in no more bytes than the weights have, or 512 MiB; for two such requests if these are
+ * more; in any case for one, and beyond that in no more than a quarter of free memory. `ModelInfo.cacheCells` says how
+ * many there are. `ERR_OUT_OF_MEMORY` names the largest `contextSize` that would fit.
  */
 export interface ModelOptions {
   /**
    * Most tokens of one request, prompt and answer together: 16 to 16,777,216, cut to the size the model was trained
-   * for. @default the trained size, at most 8,192
+   * for. @default the trained size, at most 8,192, or less if memory is short
    */
   readonly contextSize?: number | undefined
   /** Requests that run at once, 1 to 256; further ones wait. @default 16 */

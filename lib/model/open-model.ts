@@ -2,6 +2,7 @@ import { LlameroError } from '../errors.js'
 import type { Addon, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
 import { Engine } from './engine.js'
+import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
 import type { ModelValues } from './model-options.js'
 
@@ -16,8 +17,6 @@ export interface OpenedModel {
 }
 
 const defaultContextSize = 8192
-const fullRequests = 2
-const cellStep = 256
 // llama_max_parallel_sequences()
 const mostSequences = 256
 const cachedSequences = 16
@@ -32,15 +31,15 @@ const stepTargetMs = 50
 export async function openNative(addon: Addon, path: string, options: ModelValues): Promise<OpenedModel> {
   const { signal } = options
   signal?.throwIfAborted()
+  const freeBytes = addon.freeMemory(options.gpuLayers, '/')
   const native = await loadWeights(addon, path, options)
   try {
     const info = addon.modelInfo(native)
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
-    const contextSize = Math.min(options.contextSize ?? defaultContextSize, trained)
     signal?.throwIfAborted()
-    const engine = canGenerate(info)
-      ? await Engine.create(addon, native, engineOptions(contextSize, info, options))
-      : undefined
+    const { contextSize, engine } = canGenerate(info)
+      ? await createEngine(addon, native, { info, options, trained, freeBytes })
+      : { contextSize: Math.min(options.contextSize ?? defaultContextSize, trained), engine: undefined }
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
     const limit = Math.min(contextSize, engine?.info.contextSize ?? Infinity)
@@ -92,8 +91,32 @@ function keepsStates(info: NativeModelInfo): boolean {
   return info.isRecurrent || info.isHybrid
 }
 
-function engineOptions(contextSize: number, info: NativeModelInfo, options: ModelValues): NativeEngineOptions {
-  const cells = Math.ceil((contextSize * Math.min(options.parallel, fullRequests)) / cellStep) * cellStep
+interface EngineSetting {
+  readonly info: NativeModelInfo
+  readonly options: ModelValues
+  readonly trained: number
+  readonly freeBytes: number
+}
+
+async function createEngine(
+  addon: Addon,
+  native: NativeModel,
+  { info, options, trained, freeBytes }: EngineSetting,
+): Promise<{ contextSize: number; engine: Engine }> {
+  const { parallel } = options
+  const wanted = engineOptions(microBatchSize, info, options)
+  const { contextSize, cells } = fitMemory({
+    contextSize: options.contextSize === undefined ? undefined : Math.min(options.contextSize, trained),
+    defaultContextSize: Math.min(defaultContextSize, trained),
+    parallel,
+    slots: parallel + wanted.cachedSequences,
+    need: addon.memoryNeed(native, wanted),
+    freeBytes,
+  })
+  return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options)) }
+}
+
+function engineOptions(cells: number, info: NativeModelInfo, options: ModelValues): NativeEngineOptions {
   return {
     contextSize: cells,
     maxSequences: options.parallel,

@@ -95,6 +95,13 @@ export interface GenerateOptions {
   readonly grammar?: string | undefined
   /** Who goes first when not all can run, -1,000 to 1,000: higher before lower, then in order of arrival. @default 0 */
   readonly priority?: number | undefined
+  /**
+   * Most time from the request's entry into the engine to its end, 1 to 2,147,483,647 ms; then it rejects with
+   * `ERR_TIMEOUT`, whose `details` say how far it came, and its place is free. @default no limit
+   */
+  readonly timeoutMs?: number | undefined
+  /** The same for the time until it runs for the first time, 1 to 2,147,483,647 ms. @default no limit */
+  readonly queueTimeoutMs?: number | undefined
   /** With whom the computed beginning of the prompt is shared. @default shared with all that give no key */
   readonly cache?: CacheOptions | undefined
   /** Send `progress` parts while the prompt is computed. @default false */
@@ -134,6 +141,7 @@ const grammarRule: OptionRule<string> = {
   read: (value, _name, { vocabularySize }) => checkGrammar(value, vocabularySize),
 }
 
+const milliseconds = { min: 1, max: 2 ** 31 - 1, unit: 'ms', default: undefined }
 const penalty = { min: -100, max: 100, default: 0 }
 
 /**
@@ -180,6 +188,8 @@ export const generateOptions = {
   logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
   grammar: grammarRule,
   priority: integer({ min: -1000, max: 1000, default: 0, doc: 'Higher goes first when not all can run.' }),
+  timeoutMs: integer({ ...milliseconds, doc: 'Most time from the entry into the engine to the end.' }),
+  queueTimeoutMs: integer({ ...milliseconds, doc: 'Most time until it runs for the first time.' }),
   cache: group(cacheTable, 'With whom the computed beginning of the prompt is shared.'),
   progress: boolean({ default: false, doc: 'Send progress parts while the prompt is computed.' }),
   signal: abortSignal('Ends the generation; it then rejects with the reason of the signal.'),

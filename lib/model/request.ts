@@ -26,6 +26,8 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, limi
       sampler: nativeSampler(options, contextSize),
       logprobs: options.logprobs ?? -1,
       priority: options.priority,
+      timeoutMs: options.timeoutMs ?? 0,
+      queueTimeoutMs: options.queueTimeoutMs ?? 0,
       progress: options.progress,
       bufferTokens,
       cacheKey: options.cache?.key ?? '',

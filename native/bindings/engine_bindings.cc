@@ -3,7 +3,9 @@
 #include "bindings/engine_owner.h"
 #include "bindings/model_bindings.h"
 #include "bindings/values.h"
+#include "free_memory.h"
 #include "job.h"
+#include "memory_need.h"
 
 namespace llamero {
 namespace {
@@ -54,6 +56,8 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .sampler = ToSampler(given.Get("sampler"), model),
                   .logprobs = static_cast<int>(IntegerOf(given, "logprobs")),
                   .priority = static_cast<int>(IntegerOf(given, "priority")),
+                  .timeout_ms = IntegerOf(given, "timeoutMs"),
+                  .queue_timeout_ms = IntegerOf(given, "queueTimeoutMs"),
                   .progress = BoolOf(given, "progress"),
                   .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens")),
                   .cache_root = StringOf(given, "cacheKey"),
@@ -97,6 +101,27 @@ EngineOptions ToEngineOptions(const Napi::Value& value) {
 }
 
 }  // namespace
+
+Napi::Value FreeMemoryNow(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const int64_t bytes = FreeMemoryFor(static_cast<int>(ToInteger(info[0])), ToString(info[1]));
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  });
+}
+
+Napi::Value MemoryNeedOf(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const MemoryNeed need = NeedOf(*OpenModel(info[0]), ToEngineOptions(info[1]).loop.context);
+    auto result = Napi::Object::New(info.Env());
+    const auto set = [&](const char* key, int64_t bytes) { result.Set(key, static_cast<double>(bytes)); };
+    set("weightsBytes", need.weights);
+    set("cellBytes", need.per_cell);
+    set("sequenceBytes", need.per_sequence);
+    set("bufferBytes", need.buffers);
+    set("bufferCellBytes", need.buffers_per_cell);
+    return result;
+  });
+}
 
 Napi::Value EngineCreate(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {

@@ -4,6 +4,8 @@
 
 namespace llamero {
 
+Napi::Value FreeMemoryNow(const Napi::CallbackInfo& info);
+Napi::Value MemoryNeedOf(const Napi::CallbackInfo& info);
 Napi::Value EngineCreate(const Napi::CallbackInfo& info);
 Napi::Value EngineInfo(const Napi::CallbackInfo& info);
 Napi::Value EngineSubmit(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@
 
 #include "bindings/values.h"
 #include "engine/plan.h"
+#include "engine/prefill_budget.h"
 #include "engine/text.h"
 #include "engine/threads.h"
 
@@ -20,6 +21,18 @@ PlanSequence ToPlanSequence(const Napi::Value& value) {
           .priority = static_cast<int>(IntegerOf(given, "priority")),
           .arrival = IntegerOf(given, "arrival"),
           .generating = BoolOf(given, "generating")};
+}
+
+PrefillPace ToPace(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Object given = ToObject(value);
+  PrefillPace pace{.token_ms = NumberOf(given, "tokenMs"),
+                   .depth = IntegerOf(given, "depth"),
+                   .beside = BoolOf(given, "beside"),
+                   .mixed_steps = IntegerOf(given, "mixedSteps")};
+  const auto decode_ms = ArrayOf(given.Get("decodeMs"), ToNumber);
+  std::copy_n(decode_ms.begin(), std::min(decode_ms.size(), pace.decode_ms.size()), pace.decode_ms.begin());
+  return pace;
 }
 
 }  // namespace
@@ -46,6 +59,35 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
     result.Set("preempted", ToArray(env, plan.preempted,
                                     [&](int64_t id) { return Napi::Number::New(env, static_cast<double>(id)); }));
     return result;
+  });
+}
+
+Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const Napi::Object step = ToObject(info[1]);
+    const PrefillPace pace = LearnPace(ToPace(info[0]), {.decodes = IntegerOf(step, "decodes"),
+                                                         .prompt = IntegerOf(step, "prompt"),
+                                                         .depth = IntegerOf(step, "depth"),
+                                                         .ms = NumberOf(step, "ms")});
+    auto result = Napi::Object::New(env);
+    result.Set("decodeMs", ToArray(env, pace.decode_ms, [&](double ms) { return Napi::Number::New(env, ms); }));
+    result.Set("tokenMs", pace.token_ms);
+    result.Set("depth", static_cast<double>(pace.depth));
+    result.Set("beside", pace.beside);
+    result.Set("mixedSteps", static_cast<double>(pace.mixed_steps));
+    return result;
+  });
+}
+
+Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object limits = ToObject(info[1]);
+    const int64_t budget = PrefillBudget(ToPace(info[0]), {.decodes = IntegerOf(limits, "decodes"),
+                                                           .depth = IntegerOf(limits, "depth"),
+                                                           .added_ms = NumberOf(limits, "addedMs"),
+                                                           .most = std::max<int64_t>(1, IntegerOf(limits, "most"))});
+    return Napi::Number::New(info.Env(), static_cast<double>(budget));
   });
 }
 

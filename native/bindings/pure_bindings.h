@@ -6,6 +6,8 @@ namespace llamero {
 
 // The engine's pure functions, for property tests from JavaScript.
 Napi::Value PlanOneStep(const Napi::CallbackInfo& info);
+Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info);
+Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info);
 Napi::Value NextThreadState(const Napi::CallbackInfo& info);
 Napi::Value AssembleText(const Napi::CallbackInfo& info);
 

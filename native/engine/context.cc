@@ -4,42 +4,28 @@
 
 #include <algorithm>
 
-#include "backends.h"
 #include "failure.h"
+#include "free_memory.h"
 #include "log.h"
+#include "memory_need.h"
 
 namespace llamero {
 namespace {
 
 constexpr int64_t kOutputBlock = 64;
 
-ggml_type KvType(const std::string& name) {
-  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q5_1,
-                               GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0, GGML_TYPE_IQ4_NL}) {
-    if (name == ggml_type_name(type)) return type;
-  }
-  throw Failure("ERR_OPTION_INVALID", "The KV cache can't be of type '" + name + "'.");
-}
-
 llama_flash_attn_type FlashAttention(const std::string& name) {
   if (name == "on") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
   return name == "off" ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
 }
 
-/// An upper bound of the KV cache's size, so that an absurd request is refused before minutes of allocation.
-size_t KvBytes(const llama_model* model, int64_t cells, ggml_type key, ggml_type value) {
-  const int heads = std::max(1, llama_model_n_head(model));
-  const int64_t width = int64_t{llama_model_n_embd(model)} / heads * std::max(1, llama_model_n_head_kv(model));
-  const auto bytes = [&](ggml_type type) { return width * ggml_type_size(type) / ggml_blck_size(type); };
-  return static_cast<size_t>(cells) * llama_model_n_layer(model) * (bytes(key) + bytes(value));
-}
-
-void RequireMemory(const llama_model* model, int64_t cells, ggml_type key, ggml_type value) {
-  constexpr size_t kMebibyte = size_t{1} << 20;
-  const size_t needed = KvBytes(model, cells, key, value);
-  const size_t free_bytes = FreeMemory();
+/// TypeScript chooses sizes that fit; this refuses an absurd one before minutes of allocation.
+void RequireMemory(const Model& model, const ContextOptions& options) {
+  constexpr int64_t kMebibyte = int64_t{1} << 20;
+  const int64_t needed = options.cells * NeedOf(model, options).per_cell;
+  const int64_t free_bytes = FreeMemory();
   if (free_bytes == 0 || needed < free_bytes) return;
-  throw Failure("ERR_OUT_OF_MEMORY", "A KV cache of " + std::to_string(cells) + " tokens needs " +
+  throw Failure("ERR_OUT_OF_MEMORY", "A KV cache of " + std::to_string(options.cells) + " tokens needs " +
                                          std::to_string(needed / kMebibyte) + " MiB, but " +
                                          std::to_string(free_bytes / kMebibyte) +
                                          " MiB are free. Lower contextSize or parallel.");
@@ -85,7 +71,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   }
   const ggml_type key = KvType(options.key_type);
   const ggml_type value = KvType(options.value_type);
-  RequireMemory(model_->get(), options.cells, key, value);
+  RequireMemory(*model_, options);
 
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(options.cells);

@@ -107,13 +107,20 @@ void Engine::Run() {
         loop_.Pause();
         // JavaScript decides on a wake whether the event loop must stay alive.
         if (wake_) wake_();
-        changed_.wait(lock, [&] { return closing_ || !commands_.empty(); });
+        const auto awake = [&] { return closing_ || !commands_.empty(); };
+        // A parked request can still run out of time. Waiting until max() would overflow in some libraries.
+        if (const auto deadline = loop_.NextDeadline(); deadline == Clock::time_point::max()) {
+          changed_.wait(lock, awake);
+        } else {
+          changed_.wait_until(lock, deadline, awake);
+        }
       }
       if (closing_) break;
       commands.swap(commands_);
     }
     for (const Command& command : commands) Guarded(command);  // E2
     Guarded([](Loop& loop) {
+      loop.EndLate();
       if (loop.HasWork()) loop.Step();
     });
     Snapshot();

@@ -9,7 +9,6 @@
 namespace llamero {
 namespace {
 
-constexpr int64_t kLeastPrefill = 32;
 constexpr double kFewTokens = 64;
 
 // Tokens of a common beginning for which a request waits until another one has computed them.
@@ -61,6 +60,23 @@ void Loop::Acknowledge(int64_t id, int64_t tokens) {
   if (position != sequences_.end()) position->second.acknowledged = tokens;
 }
 
+void Loop::EndLate() {
+  const auto now = Clock::now();
+  if (NextDeadline() > now) return;
+  std::vector<int64_t> late;
+  for (const auto& [id, sequence] : sequences_) {
+    if (sequence.deadline() <= now) late.push_back(id);
+  }
+  for (const int64_t id : late) Fail(sequences_.at(id), "ERR_TIMEOUT", "The time of this request is over.");
+  Publish();
+}
+
+Clock::time_point Loop::NextDeadline() const {
+  auto next = Clock::time_point::max();
+  for (const auto& [id, sequence] : sequences_) next = std::min(next, sequence.deadline());
+  return next;
+}
+
 bool Loop::HasWork() const {
   return std::any_of(sequences_.begin(), sequences_.end(), [](const auto& entry) { return !entry.second.parked(); });
 }
@@ -103,19 +119,17 @@ void Loop::Step() {
 
 Plan Loop::MakePlan() {
   const ContextOptions& context = context_.options();
-  int64_t budget = context.micro_batch_size;
-  if (prefill_ms_per_token_ > 0) {
-    const auto fitting = static_cast<int64_t>(options_.step_target_ms / prefill_ms_per_token_);
-    budget = std::clamp(fitting, std::min(kLeastPrefill, budget), budget);
-  }
   std::vector<PlanSequence> candidates = Candidates();
+  BudgetLimits limits = LimitsOf(candidates);
+  limits.added_ms = options_.step_target_ms;
+  limits.most = context.micro_batch_size;
   int64_t own = 0;
   for (const PlanSequence& candidate : candidates) own += candidate.own;
   return PlanStep(std::move(candidates), {.batch_size = context.batch_size,
                                           .max_sequences = context.max_sequences,
                                           .cells = context.cells,
                                           .shared = cache_.live_cells() - own,
-                                          .prefill_budget = budget});
+                                          .prefill_budget = PrefillBudget(pace_, limits)});
 }
 
 /// Those that run, and of those that wait the first ones in rank. One that begins like another that is still being
@@ -218,10 +232,7 @@ void Loop::Learn(const Plan& plan, double milliseconds) {
     ThreadState& state = ThreadsFor(context_.batch_tokens());
     state = NextThreads(state, milliseconds / tokens);
   }
-  if (tokens < kLeastPrefill) return;
-  constexpr double kFollow = 0.3;
-  const double cost = milliseconds / tokens;
-  prefill_ms_per_token_ += (cost - prefill_ms_per_token_) * (prefill_ms_per_token_ == 0 ? 1 : kFollow);
+  pace_ = LearnPace(pace_, PaceOf(plan, milliseconds));
 }
 
 void Loop::Harvest(const Plan& plan) {

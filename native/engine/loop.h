@@ -11,6 +11,7 @@
 #include "engine/kv_cache.h"
 #include "engine/news.h"
 #include "engine/plan.h"
+#include "engine/prefill_budget.h"
 #include "engine/sequence.h"
 #include "engine/threads.h"
 
@@ -57,6 +58,11 @@ class Loop {
   void Cancel(int64_t id);
   void Acknowledge(int64_t id, int64_t tokens);
 
+  /// Ends with ERR_TIMEOUT what has run or waited beyond its deadline.
+  void EndLate();
+  /// When EndLate has something to do next; max(): never.
+  Clock::time_point NextDeadline() const;
+
   /// Whether a step would do anything.
   bool HasWork() const;
   void Step();
@@ -99,7 +105,7 @@ class Loop {
   std::map<int64_t, int> rows_;  // sequence → index of its sampled row in the batch
   std::vector<News> news_;
   std::array<ThreadState, 5> threads_;  // by the size of the step
-  double prefill_ms_per_token_ = 0;
+  PrefillPace pace_;
   bool broken_ = false;
   EngineStats stats_;
   Clock::time_point decode_started_{};

@@ -43,6 +43,8 @@ struct Request {
   SamplerSpec sampler;
   int logprobs = -1;  // alternatives per token; -1: none
   int priority = 0;
+  int64_t timeout_ms = 0;        // from its entry to its end; 0: no limit
+  int64_t queue_timeout_ms = 0;  // from its entry until it runs for the first time; 0: no limit
   bool progress = false;
   int64_t buffer_tokens = 0;  // unread tokens at which the sequence parks
   std::string cache_root;     // prefixes are shared only under the same root: tenants, adapter sets

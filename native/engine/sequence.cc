@@ -1,5 +1,7 @@
 #include "engine/sequence.h"
 
+#include <algorithm>
+
 #include "failure.h"
 
 namespace llamero {
@@ -25,6 +27,14 @@ PlanSequence Sequence::Planned() const {
 }
 
 bool Sequence::parked() const { return acknowledged >= 0 && generated_ - acknowledged >= request_.buffer_tokens; }
+
+Clock::time_point Sequence::deadline() const {
+  const auto after = [&](int64_t ms) {
+    return ms > 0 ? submitted_ + std::chrono::milliseconds(ms) : Clock::time_point::max();
+  };
+  const bool waits = started_ == Clock::time_point{};
+  return std::min(after(request_.timeout_ms), waits ? after(request_.queue_timeout_ms) : Clock::time_point::max());
+}
 
 void Sequence::Begin(llama_seq_id taken, int64_t cached) {
   slot = taken;

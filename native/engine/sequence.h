@@ -38,6 +38,9 @@ class Sequence {
   int64_t session() const { return request_.session; }
   int priority() const { return request_.priority; }
 
+  /// When its time is over, as far as is known now: a request that has begun has waited. None: max().
+  Clock::time_point deadline() const;
+
   /// The slot in the KV cache while it holds cells.
   llama_seq_id slot = kNoSlot;
   /// Tokens its reader has taken; -1: it takes everything.

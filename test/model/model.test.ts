@@ -8,13 +8,13 @@ const sent = (addon: FakeAddon, index = 0) => [...(addon.engine().requests[index
 const bytes = (text: string) => [...Buffer.from(text)]
 
 describe('opening a model', () => {
-  it('gives its facts and sizes the cache for two full requests', async () => {
+  it('gives its facts and sizes the cache for all requests', async () => {
     const { model, addon } = await openFake({ info: { trainedContextSize: 1000 } }, { parallel: 8, threads: 3 })
     expect(model.info).toMatchObject({
       architecture: 'llama',
       contextSize: 1000,
       trainedContextSize: 1000,
-      cacheCells: 2048,
+      cacheCells: 8192,
       parallel: 8,
       threads: 3,
       canGenerate: true,
@@ -166,6 +166,8 @@ describe('generate', () => {
       grammar: 'root ::= "a"',
       priority: 5,
       cache: { key: 'tenant' },
+      timeoutMs: 60_000,
+      queueTimeoutMs: 30_000,
       progress: true,
     })
     expect(addon.engine().requests[0]).toEqual({
@@ -175,6 +177,8 @@ describe('generate', () => {
       ignoreEos: false,
       logprobs: 2,
       priority: 5,
+      timeoutMs: 60_000,
+      queueTimeoutMs: 30_000,
       progress: true,
       bufferTokens: 1024,
       cacheKey: 'tenant',

@@ -38,6 +38,8 @@ const wrongValues: Record<keyof typeof generateOptions, readonly unknown[]> = {
   presencePenalty: [...wrongForNumbers, -101, 101],
   frequencyPenalty: [...wrongForNumbers, -101, 101],
   priority: [...wrongForIntegers, -1001, 1001],
+  timeoutMs: [...wrongForIntegers, 0, -1, 2 ** 31],
+  queueTimeoutMs: [...wrongForIntegers, 0, -1, 2 ** 31],
   cache: [null, [], 5, 'tenant', { key: 5 }, { key: null }, { key: 'x'.repeat(257) }, { key: '\ud800' }, { name: 'x' }],
   dry: [null, [], 5, true, { multiplier: NaN }, { lastN: 513 }, { breakers: ['x'.repeat(41)] }, { strength: 1 }],
   xtc: [null, [], 5, { probability: 1.1 }, { threshold: 0.6 }],

@@ -78,6 +78,8 @@ export function requestFor(tokens, options = {}) {
     sampler: { ...greedy, biasTokens: new Int32Array(), biasValues: new Float32Array() },
     logprobs: -1,
     priority: 0,
+    timeoutMs: 0,
+    queueTimeoutMs: 0,
     progress: false,
     bufferTokens: 1024,
     cacheKey: '',

@@ -107,6 +107,8 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
           ignoreEos: false,
           logprobs: -1,
           priority: 0,
+          timeoutMs: 0,
+          queueTimeoutMs: 0,
           progress: false,
           bufferTokens: 100_000,
           cacheKey: '',

@@ -17,6 +17,8 @@ export interface FakeOptions {
   /** Steps by itself, one per turn of the event loop; otherwise the test calls `engine().step()`. */
   readonly automatic?: boolean
   readonly info?: Partial<NativeModelInfo>
+  /** Free memory; a token takes one byte of it, all else nothing. */
+  readonly freeBytes?: number
   /** Calls of `onProgress` while loading. */
   readonly loadSteps?: number
 }
@@ -82,6 +84,8 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('renderChat')
       return renderChatMl(input)
     },
+    freeMemory: () => options.freeBytes ?? 0,
+    memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
     async engineCreate(_model, engineOptions, onNews) {
       calls.push('engineCreate')
       made = new FakeEngine(engineOptions, script, options.automatic ?? true, onNews)
@@ -110,6 +114,8 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     sessionSave: unused,
     sessionRestore: unused,
     planStep: unused,
+    learnPace: unused,
+    prefillBudget: unused,
     nextThreads: unused,
     assembleText: unused,
   }

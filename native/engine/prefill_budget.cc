@@ -1,0 +1,106 @@
+#include "engine/prefill_budget.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <utility>
+
+namespace llamero {
+namespace {
+
+constexpr double kStretch = 2.2;
+constexpr double kLeastStretch = 1.5;
+constexpr int64_t kRefreshSteps = 31;
+constexpr double kFollow = 0.5;
+constexpr double kFollowLook = 0.7;  // there are few of them
+
+// A shorter step without decodes says little about what a token adds: most of it is the pass over the weights.
+constexpr int64_t kTellingPrompt = 32;
+
+// Small chunks beside decodes cost more per token than the large ones of a prompt alone.
+constexpr double kBesideFactor = 2;
+
+// Tokens by which a prompt may lie deeper than what the cost was learned from.
+constexpr int64_t kDepthSlack = 512;
+
+size_t Bucket(int64_t decodes, size_t buckets) {
+  return std::min<size_t>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(1, decodes)) - 1), buckets - 1);
+}
+
+/// Of the nearest number of streams that is known; fewer before more, which errs on the side of the streams.
+double DecodeMs(const PrefillPace& pace, int64_t decodes) {
+  const size_t bucket = Bucket(decodes, pace.decode_ms.size());
+  for (size_t i = bucket + 1; i-- > 0;) {
+    if (pace.decode_ms[i] > 0) return pace.decode_ms[i];
+  }
+  for (size_t i = bucket + 1; i < pace.decode_ms.size(); i++) {
+    if (pace.decode_ms[i] > 0) return pace.decode_ms[i];
+  }
+  return 0;
+}
+
+void Follow(double& mean, double value, double share = kFollow) { mean += (value - mean) * (mean == 0 ? 1 : share); }
+
+}  // namespace
+
+PaceStep PaceOf(const Plan& plan, double ms) {
+  PaceStep step{.ms = ms};
+  for (const PlanRun& run : plan.runs) {
+    if (run.sample && run.count == 1) {
+      step.decodes++;
+    } else {
+      step.prompt += run.count;
+      step.depth = std::max(step.depth, run.from + run.count);
+    }
+  }
+  return step;
+}
+
+BudgetLimits LimitsOf(std::span<const PlanSequence> candidates) {
+  BudgetLimits limits;
+  const PlanSequence* next = nullptr;
+  const auto rank = [](const PlanSequence& one) { return std::pair(one.computed > 0, one.priority); };
+  for (const PlanSequence& one : candidates) {
+    if (one.parked) continue;
+    if (one.computed > 0 && one.known - one.computed == 1) {
+      limits.decodes++;
+    } else if (next == nullptr || rank(one) > rank(*next)) {
+      next = &one;
+    }
+  }
+  if (next != nullptr) limits.depth = std::max(next->computed, next->reusable);
+  return limits;
+}
+
+PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
+  if (!(step.ms > 0)) return pace;
+  if (step.prompt == 0) {
+    const double share = pace.mixed_steps > 0 ? kFollowLook : kFollow;
+    if (step.decodes > 0) Follow(pace.decode_ms[Bucket(step.decodes, pace.decode_ms.size())], step.ms, share);
+    pace.mixed_steps = 0;
+    return pace;
+  }
+  if (step.decodes > 0) pace.mixed_steps++;
+  const double alone = step.decodes > 0 ? DecodeMs(pace, step.decodes) : 0;
+  if (alone == 0 && step.prompt < kTellingPrompt) return pace;
+  const bool beside = alone > 0;
+  // A step can't have been cheaper than its prompt's share of it by more than it varies.
+  const double added = std::max(step.ms - alone, step.ms / 10) / static_cast<double>(step.prompt);
+  if (beside != pace.beside) pace.token_ms = 0;
+  Follow(pace.token_ms, added);
+  pace.depth = step.depth;
+  pace.beside = beside;
+  return pace;
+}
+
+int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits) {
+  const double normal = DecodeMs(pace, limits.decodes);
+  if (limits.decodes == 0 || normal == 0) return limits.most;
+  if (pace.mixed_steps >= kRefreshSteps) return 0;
+  const double added = std::min((kStretch - 1) * normal, std::max(limits.added_ms, (kLeastStretch - 1) * normal));
+  if (pace.token_ms == 0 || limits.depth > 2 * pace.depth + kDepthSlack) return 1;
+  const double token_ms = pace.token_ms * (pace.beside ? 1 : kBesideFactor);
+  return std::clamp(static_cast<int64_t>(added / token_ms), int64_t{1}, limits.most);
+}
+
+}  // namespace llamero

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "engine/plan.h"
+
+namespace llamero {
+
+/// What steps have cost, as far as the budget of prompts beside running streams depends on it.
+struct PrefillPace {
+  /// Mean length of a step of 1, 2, 4 … 256 decodes and nothing else, in ms; 0: not known.
+  std::array<double, 9> decode_ms{};
+  double token_ms = 0;      // what one more prompt token adds to a step; 0: not known
+  int64_t depth = 0;        // of the prompt tokens that this was learned from
+  bool beside = false;      // it was learned beside decodes
+  int64_t mixed_steps = 0;  // since the last step of decodes alone
+};
+
+/// One step that was computed.
+struct PaceStep {
+  int64_t decodes = 0;  // runs of one token
+  int64_t prompt = 0;   // tokens of all other runs
+  int64_t depth = 0;    // position behind the deepest of these
+  double ms = 0;
+};
+
+struct BudgetLimits {
+  int64_t decodes = 0;      // sequences that generate in the coming step
+  int64_t depth = 0;        // tokens that lie computed before the next prompt token
+  double added_ms = 50;     // most that prompts may add to a step, unless it is long anyway
+  int64_t most = 512;       // tokens, at least 1
+};
+
+/// What a plan ran. Prompts that end with a run of one token cost what a decode costs, and count as such.
+PaceStep PaceOf(const Plan& plan, double ms);
+
+/// Decodes and depth of the step that is to be planned: of the prompt that goes on, or else begins.
+BudgetLimits LimitsOf(std::span<const PlanSequence> candidates);
+
+/// The pace after one more step. Pure.
+PrefillPace LearnPace(PrefillPace pace, const PaceStep& step);
+
+/// Prompt tokens that the coming step may carry beside `decodes` running streams, 0 to `most`.
+///
+/// A stream shall feel little of another's prompt: a step that carries one lasts at most 2.2 times as long as the mean
+/// step without, so that what varies stays below three times. The prompt then gets 6/11 of the time. Where that would add
+/// more than `added_ms` this is the limit instead, but a third of the time is the prompt's in any case.
+///
+/// At least one token is carried, or prompts would starve; where a single one costs more than the limit (upstream's
+/// attention over a deep prompt, beside a shallow stream) the step is as long as that takes. Every 32nd step carries
+/// none: what a step of decodes costs changes with its neighbours and the cells in use, and is only seen alone.
+int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits);
+
+}  // namespace llamero

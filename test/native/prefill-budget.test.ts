@@ -1,0 +1,163 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { nativeAddon } from '../../lib/native.js'
+import type { BudgetLimits, PaceStep, PrefillPace } from '../../lib/native.js'
+
+const most = 512
+const addedMs = 50
+const step = (given: Partial<PaceStep>): PaceStep => ({ decodes: 0, prompt: 0, depth: 0, ms: 0, ...given })
+
+function paceAfter(steps: readonly Partial<PaceStep>[], from?: PrefillPace): PrefillPace {
+  const addon = nativeAddon()
+  let pace = from
+  for (const given of steps) pace = addon.learnPace(pace, step(given))
+  return pace ?? addon.learnPace(undefined, step({}))
+}
+
+const budget = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
+  nativeAddon().prefillBudget(pace, { decodes: 1, depth: 0, addedMs, most, ...given })
+
+describe('the budget of prompts beside running streams', () => {
+  const decode = { decodes: 1, ms: 4 }
+  const cases: readonly [rule: string, steps: Partial<PaceStep>[], limits: Partial<BudgetLimits>, tokens: number][] = [
+    ['is a whole micro-batch while nothing is known', [], {}, most],
+    ['is a whole micro-batch beside nobody', [decode, { decodes: 1, prompt: 6, ms: 10 }], { decodes: 0 }, most],
+    ['is one token while only the step without is known', [decode], {}, 1],
+    ['makes a step 2.2 times as long', [decode, { decodes: 1, prompt: 6, ms: 10 }], {}, 4],
+    ['gets along with tokens that cost half', [decode, { decodes: 1, prompt: 6, ms: 7 }], {}, 9],
+    ['is at least one token', [decode, { decodes: 1, prompt: 1, ms: 40 }], {}, 1],
+    ['is at most a micro-batch', [decode, { decodes: 1, prompt: 400, ms: 5 }], {}, most],
+    ['counts what a prompt alone cost twice', [decode, { prompt: 100, ms: 100 }], {}, 2],
+    ['does not go by a short prompt alone', [decode, { prompt: 31, ms: 500 }], {}, 1],
+    [
+      'adds no more than the step target',
+      [
+        { decodes: 1, ms: 60 },
+        { decodes: 1, prompt: 10, ms: 110 },
+      ],
+      {},
+      10,
+    ],
+    [
+      'but half a step in any case',
+      [
+        { decodes: 1, ms: 200 },
+        { decodes: 1, prompt: 10, ms: 300 },
+      ],
+      {},
+      10,
+    ],
+    [
+      'goes by steps of as many streams',
+      [
+        { decodes: 1, ms: 4 },
+        { decodes: 8, ms: 16 },
+        { decodes: 8, prompt: 24, ms: 40 },
+      ],
+      { decodes: 8 },
+      19,
+    ],
+    [
+      'goes by fewer streams where as many are not known',
+      [
+        { decodes: 1, ms: 4 },
+        { decodes: 8, ms: 16 },
+        { decodes: 8, prompt: 24, ms: 40 },
+      ],
+      { decodes: 4 },
+      4,
+    ],
+    [
+      'goes by more streams where fewer are not known',
+      [
+        { decodes: 8, ms: 16 },
+        { decodes: 8, prompt: 24, ms: 40 },
+      ],
+      { decodes: 1 },
+      19,
+    ],
+    [
+      'begins with one token where a prompt goes on much deeper',
+      [decode, { decodes: 1, prompt: 6, ms: 10, depth: 100 }],
+      { depth: 800 },
+      1,
+    ],
+    ['goes on where it is little deeper', [decode, { decodes: 1, prompt: 6, ms: 10, depth: 100 }], { depth: 700 }, 4],
+    [
+      'is none in every 32nd step, for a look at decodes alone',
+      [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 })],
+      {},
+      0,
+    ],
+    [
+      'goes on after that look',
+      [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }), decode],
+      {},
+      4,
+    ],
+    ['ignores a step that took no time', [decode, { decodes: 1, prompt: 6, ms: 10 }, { decodes: 1, prompt: 9 }], {}, 4],
+  ]
+  it.each(cases)('%s', (_rule, steps, limits, tokens) => {
+    expect(budget(paceAfter(steps), limits)).toBe(tokens)
+  })
+
+  /** A machine on which a prompt token at a depth costs so much beside a step of decodes. */
+  interface Machine {
+    readonly decodeMs: number
+    readonly tokenMs: number
+    readonly perDepthMs: number
+  }
+
+  function prefill({ decodeMs, tokenMs, perDepthMs }: Machine, prompt: number, factor: () => number) {
+    const addon = nativeAddon()
+    let pace = paceAfter([{ prompt: 64, depth: 64, ms: 64 * tokenMs }, ...Array(8).fill({ decodes: 1, ms: decodeMs })])
+    const gaps: number[] = []
+    for (let depth = 0; depth < prompt;) {
+      const tokens = Math.min(budget(pace, { depth, addedMs: 1000 }), prompt - depth)
+      const ms = factor() * (decodeMs + tokens * (tokenMs + depth * perDepthMs))
+      gaps.push(ms)
+      depth += tokens
+      pace = addon.learnPace(pace, step({ decodes: 1, prompt: tokens, depth, ms }))
+    }
+    return gaps
+  }
+
+  it('keeps every step below three times the normal one, however the cost of tokens grows with depth', () => {
+    const machine = fc.record({
+      decodeMs: fc.double({ min: 1, max: 100, noNaN: true }),
+      share: fc.double({ min: 0.01, max: 1, noNaN: true }),
+      growth: fc.double({ min: 0, max: 4, noNaN: true }),
+    })
+    fc.assert(
+      fc.property(machine, fc.infiniteStream(fc.double({ min: 0.9, max: 1.1, noNaN: true })), (given, noise) => {
+        const { decodeMs, share, growth } = given
+        // At its end the prompt's tokens still cost less than the 1.2 steps that one may.
+        const tokenMs = share * decodeMs
+        const perDepthMs = Math.min(growth * tokenMs, 1.1 * decodeMs - tokenMs) / 6000
+        const gaps = prefill({ decodeMs, tokenMs, perDepthMs }, 6000, () => noise.next().value as number)
+        return Math.max(...gaps) < 3 * decodeMs
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('leaves prompts half of the time and more', () => {
+    const decodeMs = 4
+    const gaps = prefill({ decodeMs, tokenMs: 0.7, perDepthMs: 0 }, 6000, () => 1)
+    const all = gaps.reduce((sum, ms) => sum + ms, 0)
+    expect((6000 * 0.7) / all).toBeGreaterThan(0.5)
+  })
+
+  it('comes back within 32 steps when the machine gets slow and the streams with it', () => {
+    const quick = paceAfter([decode, ...Array<Partial<PaceStep>>(10).fill({ decodes: 1, prompt: 6, ms: 10 })])
+    let pace = quick
+    const budgets: number[] = []
+    for (let i = 0; i < 100; i++) {
+      const prompt = budget(pace)
+      budgets.push(prompt)
+      pace = nativeAddon().learnPace(pace, step({ decodes: 1, prompt, ms: 10 * (4 + prompt) }))
+    }
+    expect(budgets.indexOf(0)).toBeLessThan(32)
+    expect(Math.min(...budgets.slice(70).filter((tokens) => tokens > 0))).toBeGreaterThanOrEqual(3)
+  })
+})
