@@ -16,6 +16,7 @@ export {
   type ModelInfo,
   type ModelMetrics,
   type ModelOptions,
+  type Overflow,
   type Part,
   type ProgressPart,
   type Result,

@@ -10,6 +10,7 @@ export {
 } from './model.js'
 export type { ModelInfo } from './model-info.js'
 export { modelOptions, type CacheType, type ModelOptions } from './model-options.js'
+export type { Overflow } from './overflow.js'
 export {
   generateOptions,
   type CacheOptions,

@@ -11,8 +11,9 @@ import type { ModelInfo } from './model-info.js'
 import { boolean } from './option-kinds.js'
 import { type Limits, readOptions } from './option-rule.js'
 import { engineOf, openNative, type OpenedModel } from './open-model.js'
-import { generateOptions, type GenerateOptions } from './options.js'
-import { checkRuns, checkText, checkTextBytes, checkTokens } from './prompt.js'
+import { generateOptions, type GenerateOptions, type GenerateValues } from './options.js'
+import { fitMessages, fitPrompt } from './overflow.js'
+import { checkRuns, checkText, checkTextBytes, checkTokens, messageLimits } from './prompt.js'
 import { prepareRequest } from './request.js'
 
 /** Where a model's weights lie. */
@@ -122,10 +123,12 @@ export class Model {
    */
   generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
     const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
-    return this.#start(options, async () => {
-      if (typeof parts !== 'string') return parts
-      const text = checkText(parts, 'prompt', this.#limits.contextSize)
-      return this.#tokenize([{ text, trusted: true }], true)
+    return this.#start(options, async (values) => {
+      const { contextSize } = this.#limits
+      const fit = (tokens: Int32Array): Int32Array => fitPrompt(tokens, values, contextSize, this.info.bosToken)
+      if (typeof parts !== 'string') return fit(parts)
+      const text = checkText(parts, 'prompt', contextSize)
+      return fit(await this.#tokenize([{ text, trusted: true }], true))
     })
   }
 
@@ -137,7 +140,13 @@ export class Model {
    */
   chat(messages: string | readonly Message[], options: GenerateOptions = {}): Generation {
     const conversation = normalizeMessages(messages)
-    return this.#start(options, async () => this.#tokenizeChat(await this.#render(conversation, {})))
+    return this.#start(options, async (values) => {
+      const limits = messageLimits(this.#limits)
+      const make = async (messages: readonly Message[]): Promise<{ readonly tokens: Int32Array }> => {
+        return { tokens: await this.#tokenizeChat(await this.#render(messages, {})) }
+      }
+      return (await fitMessages(conversation, values, limits, make)).prompt.tokens
+    })
   }
 
   /** The tokens of a text. Rejects with `ERR_CONTEXT_FULL` beyond 32 bytes per token of the context. */
@@ -200,12 +209,13 @@ export class Model {
     }
   }
 
-  #start(options: GenerateOptions, tokens: () => Promise<Int32Array>): Generation {
+  #start(options: GenerateOptions, tokens: (values: GenerateValues) => Promise<Int32Array>): Generation {
     this.#checkOpen()
     const engine = engineOf(this.#opened)
     const values = readOptions(generateOptions, options, this.#limits)
     const state = new GenerationState(engine, values.signal)
-    state.start(async () => prepareRequest(this.#beginning(await tokens()), values, this.#limits))
+    const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
+    state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
     return createGeneration(state)
   }
 
