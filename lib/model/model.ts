@@ -1,7 +1,7 @@
 import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
-import { nativeAddon } from '../native.js'
+import { backendReport, nativeAddon } from '../native.js'
 import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
@@ -15,6 +15,8 @@ import { generateOptions, type GenerateOptions, type GenerateValues } from './op
 import { fitMessages, fitPrompt } from './overflow.js'
 import { checkRuns, checkText, checkTextBytes, checkTokens, messageLimits } from './prompt.js'
 import { prepareRequest } from './request.js'
+import { openSession, type Session } from './session.js'
+import type { SessionOptions } from './session-options.js'
 
 /** Where a model's weights lie. */
 export interface ModelSource {
@@ -89,7 +91,9 @@ let construct: (opened: OpenedModel) => Model
 export async function openModel(source: ModelSource, options: ModelOptions = {}, addon?: Addon): Promise<Model> {
   const path = checkPath(source)
   const values = readModelOptions(options)
-  return construct(await openNative(addon ?? nativeAddon(), path, values))
+  // An addon that was handed in is not llama.cpp's.
+  const [native, llamaTag] = addon === undefined ? [nativeAddon(), backendReport().llamaTag] : [addon, '']
+  return construct(await openNative(native, path, values, llamaTag))
 }
 
 /**
@@ -147,6 +151,29 @@ export class Model {
       }
       return (await fitMessages(conversation, values, limits, make)).prompt.tokens
     })
+  }
+
+  /**
+   * A conversation of its own that keeps what is computed of it, can branch, go back, and be saved. Nothing is computed
+   * before its first `chat` or `prefill`.
+   *
+   * Rejects with `ERR_OPTION_INVALID`, `ERR_UNSUPPORTED`, `ERR_DISPOSED`, and for what is restored `ERR_STATE_MISMATCH`
+   * (other model, template, cache type or build, or a damaged file), `ERR_CONTEXT_FULL` or `ERR_STORE`.
+   */
+  async session(options: SessionOptions = {}): Promise<Session> {
+    this.#checkOpen()
+    return openSession(
+      {
+        opened: this.#opened,
+        engine: engineOf(this.#opened),
+        limits: this.#limits,
+        checkOpen: () => this.#checkOpen(),
+        render: (messages, rendering) => this.#render(messages, rendering),
+        tokenizeChat: (parts) => this.#tokenizeChat(parts),
+        tokenize: (parts) => this.#tokenize(parts, false),
+      },
+      options,
+    )
   }
 
   /** The tokens of a text. Rejects with `ERR_CONTEXT_FULL` beyond 32 bytes per token of the context. */
