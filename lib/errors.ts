@@ -25,6 +25,8 @@ export const errorCodes = {
   ERR_OUT_OF_MEMORY: { status: 507, sentence: 'There is not enough memory.' },
   /** The prompt is longer than the context. */
   ERR_CONTEXT_FULL: { status: 400, sentence: 'The prompt does not fit into the context.' },
+  /** The session is answering already. */
+  ERR_SESSION_BUSY: { status: 409, sentence: 'The session is busy.' },
   /** More requests wait than the queue holds. */
   ERR_QUEUE_FULL: { status: 503, sentence: 'Too many requests are waiting.' },
   /** A saved session was made by another model, build or setting, or is damaged. */

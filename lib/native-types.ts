@@ -189,6 +189,10 @@ export interface NativeRequest {
   readonly cacheKey: string
   /** The session that this continues and whose prefix it becomes; 0: none. */
   readonly session: number
+  /** Tokens at which the sequence drops `shiftDrop` of them behind its first `shiftKeep` and goes on; 0: never. */
+  readonly shiftAt: number
+  readonly shiftKeep: number
+  readonly shiftDrop: number
 }
 
 /** Why a generation ended; `error` is thrown, the others are values. */
@@ -374,6 +378,7 @@ export interface Addon {
   sessionForget(engine: NativeEngine, session: number): Promise<void>
   /** What is kept, as llama.cpp's own state; undefined if it had to give way. */
   sessionSave(engine: NativeEngine, session: number): Promise<NativeSnapshot | undefined>
+  /** The bytes are read while the promise is pending: nobody may change or transfer them until it settles. */
   sessionRestore(engine: NativeEngine, session: number, cacheKey: string, snapshot: NativeSnapshot): Promise<void>
 
   /** The engine's pure functions, for property tests. */

@@ -8,6 +8,7 @@ import type {
   NativeModel,
   NativeNews,
   NativeRequest,
+  NativeSnapshot,
 } from '../native-types.js'
 
 /** Who gets the news of one request. */
@@ -24,6 +25,7 @@ export class Engine {
   readonly #readers: Map<number, NewsReader>
   readonly #capacity: number
   #admitted = 0
+  #lastSession = 0
   #closing: Promise<void> | undefined
 
   private constructor(addon: Addon, native: NativeEngine, readers: Map<number, NewsReader>, queueLimit: number) {
@@ -80,6 +82,44 @@ export class Engine {
 
   acknowledge(id: number, tokens: number): void {
     if (this.#readers.has(id)) this.#addon.engineAcknowledge(this.#native, id, tokens)
+  }
+
+  /** A number under which tokens can be kept for somebody. */
+  newSession(): number {
+    return ++this.#lastSession
+  }
+
+  /** Keeps what `session` has under the number `fork` too, if anything is left of it. */
+  async forkSession(session: number, fork: number): Promise<void> {
+    this.#checkOpen()
+    await this.#addon.sessionFork(this.#native, session, fork)
+  }
+
+  /** How many tokens are kept for a session; 0 if they gave way to others. */
+  async sessionTokens(session: number): Promise<number> {
+    this.#checkOpen()
+    return this.#addon.sessionTokens(this.#native, session)
+  }
+
+  async cutSession(session: number, tokens: number): Promise<void> {
+    this.#checkOpen()
+    await this.#addon.sessionCut(this.#native, session, tokens)
+  }
+
+  /** Keeps nothing for a session any longer; a closed engine keeps nothing anyway. */
+  async forgetSession(session: number): Promise<void> {
+    if (this.#closing === undefined) await this.#addon.sessionForget(this.#native, session)
+  }
+
+  async saveSession(session: number): Promise<NativeSnapshot | undefined> {
+    this.#checkOpen()
+    return this.#addon.sessionSave(this.#native, session)
+  }
+
+  /** Nobody may change or transfer the snapshot's bytes before the promise settles. */
+  async restoreSession(session: number, cacheKey: string, snapshot: NativeSnapshot): Promise<void> {
+    this.#checkOpen()
+    await this.#addon.sessionRestore(this.#native, session, cacheKey, snapshot)
   }
 
   stats(): NativeEngineStats {

@@ -14,7 +14,9 @@ export interface PreparedRequest {
   readonly endsWithContext: boolean
 }
 
-type End = { readonly failed: false; readonly result: Result } | { readonly failed: true; readonly error: unknown }
+/** How a generation ended. */
+export type End =
+  { readonly failed: false; readonly result: Result } | { readonly failed: true; readonly error: unknown }
 
 // A reader is acknowledged in steps: native buffers 1,024 tokens, so a step of 256 never makes it wait.
 const acknowledgeStep = 256
@@ -39,6 +41,7 @@ const noUsage: Usage = {
  * S4  A signal or a failure ends it at once; `abort` lets the engine report what was done.
  * S5  An error surfaces through readers or the result. If the generation is collected and nobody ever asked, it becomes
  *     an unhandled rejection, unless the caller caused it (a signal, a closed model, a time limit).
+ * S6  Whoever started it learns of its end before any reader or awaiter does.
  */
 export class GenerationState implements PartSource {
   readonly parts: Part[] = []
@@ -46,6 +49,8 @@ export class GenerationState implements PartSource {
   readonly #engine: Engine
   readonly #output = collectOutput()
   readonly #signal: AbortSignal | undefined
+  #stopping = false
+  #onEnd: (end: End) => void = () => undefined
   #release: () => void = () => undefined
   #unlisten: () => void = () => undefined
   #waiting: PartReader<unknown>[] = []
@@ -66,8 +71,9 @@ export class GenerationState implements PartSource {
     this.#signal = signal
   }
 
-  /** Starts; a queue that is full fails the generation. */
-  start(prepare: () => Promise<PreparedRequest>): void {
+  /** Starts; a queue that is full fails the generation. `onEnd` is called once (S6). */
+  start(prepare: () => Promise<PreparedRequest>, onEnd: (end: End) => void = () => undefined): void {
+    this.#onEnd = onEnd
     const signal = this.#signal
     if (signal?.aborted === true) return this.#fail(signal.reason, true)
     try {
@@ -116,8 +122,19 @@ export class GenerationState implements PartSource {
     if (early && this.#openReaders === 0 && this.#promise === undefined) this.abort() // S2, S3
   }
 
+  /** Whether it has ended, or has been told to. */
+  get stopping(): boolean {
+    return this.#stopping || this.end !== undefined
+  }
+
+  /** Fails because its owner was closed. */
+  dispose(error: LlameroError): void {
+    this.#fail(error, true)
+  }
+
   abort(): void {
     if (this.end !== undefined) return
+    this.#stopping = true
     if (this.#id === undefined) this.#finish('abort', noUsage)
     else this.#engine.cancel(this.#id)
   }
@@ -185,6 +202,7 @@ export class GenerationState implements PartSource {
 
   #close(end: End): void {
     this.end = end
+    this.#onEnd(end)
     this.#release()
     this.#unlisten()
     this.#announce()

@@ -10,6 +10,9 @@ export {
 } from './model.js'
 export type { ModelInfo } from './model-info.js'
 export { modelOptions, type CacheType, type ModelOptions } from './model-options.js'
+export { Session } from './session.js'
+export type { PrefillOptions, SessionChatOptions, SessionOptions } from './session-options.js'
+export type { Overflow } from './overflow.js'
 export {
   generateOptions,
   type CacheOptions,

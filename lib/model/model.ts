@@ -1,7 +1,7 @@
 import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
-import { nativeAddon } from '../native.js'
+import { backendReport, nativeAddon } from '../native.js'
 import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
@@ -11,9 +11,12 @@ import type { ModelInfo } from './model-info.js'
 import { boolean } from './option-kinds.js'
 import { type Limits, readOptions } from './option-rule.js'
 import { engineOf, openNative, type OpenedModel } from './open-model.js'
-import { generateOptions, type GenerateOptions } from './options.js'
-import { checkRuns, checkText, checkTextBytes, checkTokens } from './prompt.js'
+import { generateOptions, type GenerateOptions, type GenerateValues } from './options.js'
+import { fitMessages, fitPrompt } from './overflow.js'
+import { checkRuns, checkText, checkTextBytes, checkTokens, messageLimits } from './prompt.js'
 import { prepareRequest } from './request.js'
+import { openSession, type Session } from './session.js'
+import type { SessionOptions } from './session-options.js'
 
 /** Where a model's weights lie. */
 export interface ModelSource {
@@ -88,7 +91,9 @@ let construct: (opened: OpenedModel) => Model
 export async function openModel(source: ModelSource, options: ModelOptions = {}, addon?: Addon): Promise<Model> {
   const path = checkPath(source)
   const values = readModelOptions(options)
-  return construct(await openNative(addon ?? nativeAddon(), path, values))
+  // An addon that was handed in is not llama.cpp's.
+  const [native, llamaTag] = addon === undefined ? [nativeAddon(), backendReport().llamaTag] : [addon, '']
+  return construct(await openNative(native, path, values, llamaTag))
 }
 
 /**
@@ -122,10 +127,12 @@ export class Model {
    */
   generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
     const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
-    return this.#start(options, async () => {
-      if (typeof parts !== 'string') return parts
-      const text = checkText(parts, 'prompt', this.#limits.contextSize)
-      return this.#tokenize([{ text, trusted: true }], true)
+    return this.#start(options, async (values) => {
+      const { contextSize } = this.#limits
+      const fit = (tokens: Int32Array): Int32Array => fitPrompt(tokens, values, contextSize, this.info.bosToken)
+      if (typeof parts !== 'string') return fit(parts)
+      const text = checkText(parts, 'prompt', contextSize)
+      return fit(await this.#tokenize([{ text, trusted: true }], true))
     })
   }
 
@@ -137,7 +144,36 @@ export class Model {
    */
   chat(messages: string | readonly Message[], options: GenerateOptions = {}): Generation {
     const conversation = normalizeMessages(messages)
-    return this.#start(options, async () => this.#tokenizeChat(await this.#render(conversation, {})))
+    return this.#start(options, async (values) => {
+      const limits = messageLimits(this.#limits)
+      const make = async (messages: readonly Message[]): Promise<{ readonly tokens: Int32Array }> => {
+        return { tokens: await this.#tokenizeChat(await this.#render(messages, {})) }
+      }
+      return (await fitMessages(conversation, values, limits, make)).prompt.tokens
+    })
+  }
+
+  /**
+   * A conversation of its own that keeps what is computed of it, can branch, go back, and be saved. Nothing is computed
+   * before its first `chat` or `prefill`.
+   *
+   * Rejects with `ERR_OPTION_INVALID`, `ERR_UNSUPPORTED`, `ERR_DISPOSED`, and for what is restored `ERR_STATE_MISMATCH`
+   * (other model, template, cache type or build, or a damaged file), `ERR_CONTEXT_FULL` or `ERR_STORE`.
+   */
+  async session(options: SessionOptions = {}): Promise<Session> {
+    this.#checkOpen()
+    return openSession(
+      {
+        opened: this.#opened,
+        engine: engineOf(this.#opened),
+        limits: this.#limits,
+        checkOpen: () => this.#checkOpen(),
+        render: (messages, rendering) => this.#render(messages, rendering),
+        tokenizeChat: (parts) => this.#tokenizeChat(parts),
+        tokenize: (parts) => this.#tokenize(parts, false),
+      },
+      options,
+    )
   }
 
   /** The tokens of a text. Rejects with `ERR_CONTEXT_FULL` beyond 32 bytes per token of the context. */
@@ -200,12 +236,13 @@ export class Model {
     }
   }
 
-  #start(options: GenerateOptions, tokens: () => Promise<Int32Array>): Generation {
+  #start(options: GenerateOptions, tokens: (values: GenerateValues) => Promise<Int32Array>): Generation {
     this.#checkOpen()
     const engine = engineOf(this.#opened)
     const values = readOptions(generateOptions, options, this.#limits)
     const state = new GenerationState(engine, values.signal)
-    state.start(async () => prepareRequest(this.#beginning(await tokens()), values, this.#limits))
+    const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
+    state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
     return createGeneration(state)
   }
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
@@ -14,6 +15,15 @@ export interface OpenedModel {
   readonly engine: Engine | undefined
   readonly info: ModelInfo
   readonly addsBos: boolean
+  readonly setting: ModelSetting
+}
+
+/** What of a model's opening decides which saved sessions fit it. */
+export interface ModelSetting {
+  readonly path: string
+  readonly keyType: string
+  readonly valueType: string
+  readonly llamaTag: string
 }
 
 const defaultContextSize = 8192
@@ -28,8 +38,14 @@ const microBatchSize = 512
 const stepTargetMs = 50
 
 /** Loads the weights and makes the engine; leaves nothing open if it fails or the signal aborts. */
-export async function openNative(addon: Addon, path: string, options: ModelValues): Promise<OpenedModel> {
-  const { signal } = options
+export async function openNative(
+  addon: Addon,
+  path: string,
+  options: ModelValues,
+  llamaTag: string,
+): Promise<OpenedModel> {
+  const { signal, keyType, valueType } = options
+  const setting = { path: resolve(path), keyType, valueType, llamaTag }
   signal?.throwIfAborted()
   const freeBytes = addon.freeMemory(options.gpuLayers, '/')
   const native = await loadWeights(addon, path, options)
@@ -43,7 +59,7 @@ export async function openNative(addon: Addon, path: string, options: ModelValue
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
     const limit = Math.min(contextSize, engine?.info.contextSize ?? Infinity)
-    return { addon, native, engine, info: modelInfo(info, limit, engine?.info), addsBos: info.addsBos }
+    return { addon, native, engine, info: modelInfo(info, limit, engine?.info), addsBos: info.addsBos, setting }
   } catch (error) {
     addon.modelClose(native)
     throw error

@@ -1,6 +1,7 @@
 import { checkGrammar } from './grammar.js'
 import { logitBias } from './logit-bias.js'
-import { abortSignal, boolean, group, integer, number, strings, text } from './option-kinds.js'
+import { abortSignal, boolean, group, integer, number, oneOf, strings, text } from './option-kinds.js'
+import { overflows, type Overflow } from './overflow.js'
 import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
 
 /** With whom a request shares what is computed of its prompt. */
@@ -104,6 +105,21 @@ export interface GenerateOptions {
   readonly queueTimeoutMs?: number | undefined
   /** With whom the computed beginning of the prompt is shared. @default shared with all that give no key */
   readonly cache?: CacheOptions | undefined
+  /**
+   * What happens when the context is too small. `error`: a prompt that does not fit gives `ERR_CONTEXT_FULL`, and an
+   * answer that reaches the end has the finish reason `context-full`. `truncate`: the prompt is made to fit first, with
+   * room for `maxTokens` (at most half of the context; without it an eighth): a conversation loses its oldest turns, never
+   * messages of the system nor the last turn, and a raw prompt keeps its first `keep` tokens and its latest half.
+   * `shift`: the same, and an answer that reaches the end goes on after all but the first `keep` tokens and the latest
+   * half are dropped, up to 10 times the context if `maxTokens` is not given. What goes is lost to the model; the rest is
+   * computed again. @default 'error'
+   */
+  readonly overflow?: Overflow | undefined
+  /**
+   * Tokens at the beginning, beside BOS, that `truncate` and `shift` never drop, -1 (the whole prompt) to the context
+   * size. @default 4
+   */
+  readonly keep?: number | undefined
   /** Send `progress` parts while the prompt is computed. @default false */
   readonly progress?: boolean | undefined
   /** Ends the generation; it then rejects with `signal.reason`, as `fetch` does. @default none */
@@ -129,7 +145,7 @@ const mirostatTable = {
   eta: number({ min: 0, max: 1, default: 0.1, doc: 'Speed of adaptation.' }),
 }
 
-const cacheTable = {
+export const cacheTable = {
   key: text({ maxBytes: 256, default: '', doc: 'Computed prompts are shared only among requests of one key.' }),
 }
 
@@ -191,6 +207,14 @@ export const generateOptions = {
   timeoutMs: integer({ ...milliseconds, doc: 'Most time from the entry into the engine to the end.' }),
   queueTimeoutMs: integer({ ...milliseconds, doc: 'Most time until it runs for the first time.' }),
   cache: group(cacheTable, 'With whom the computed beginning of the prompt is shared.'),
+  overflow: oneOf(overflows, { default: 'error', doc: 'What happens when the context is too small.' }),
+  keep: integer({
+    min: -1,
+    max: 'contextSize',
+    unit: 'tokens',
+    default: 4,
+    doc: 'Tokens at the beginning that overflow never drops; -1 is the whole prompt.',
+  }),
   progress: boolean({ default: false, doc: 'Send progress parts while the prompt is computed.' }),
   signal: abortSignal('Ends the generation; it then rejects with the reason of the signal.'),
 } as const satisfies OptionTable & Record<keyof GenerateOptions, unknown>

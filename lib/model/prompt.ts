@@ -1,6 +1,6 @@
 import { invalidOption, wellFormed } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
-import { contextFullError } from './request.js'
+import { contextFullError } from './context-full.js'
 
 // security.md E7: no tokenizer gets more text than could ever fit, and no run that a byte-wise one takes minutes for.
 const maxBytesPerToken = 32
@@ -37,6 +37,14 @@ export function checkText(text: unknown, name: string, contextSize: number): str
 
 export function checkTextBytes(bytes: number, contextSize: number): void {
   if (bytes > maxBytesPerToken * contextSize) throw contextFullError(`${bytes} bytes`, contextSize, { bytes })
+}
+
+/** What a conversation may have for {@link checkTextBytes} to let it pass. */
+export function messageLimits({ contextSize }: { readonly contextSize: number }): {
+  readonly contextSize: number
+  readonly mostBytes: number
+} {
+  return { contextSize, mostBytes: maxBytesPerToken * contextSize }
 }
 
 export function checkRuns(text: string, contextSize: number): void {

@@ -1,26 +1,39 @@
 import { randomInt } from 'node:crypto'
-import { LlameroError } from '../errors.js'
-import type { NativeSampler } from '../native-types.js'
+import type { NativeRequest, NativeSampler } from '../native-types.js'
+import { contextFullError } from './context-full.js'
 import type { PreparedRequest } from './generation-state.js'
 import type { Limits } from './option-rule.js'
 import type { GenerateValues } from './options.js'
+import { keptTokens, shortening } from './overflow.js'
 
 // design.md: an unread stream parks at some 1,024 tokens; a blocked event loop is not yet an absent reader.
 const bufferTokens = 1024
 
+/** What a request needs beside its tokens and options. */
+export interface RequestSetting {
+  readonly limits: Limits
+  readonly bosToken: number | undefined
+  /** The number of the session that asks; 0: none. */
+  readonly session: number
+}
+
+// Ollama's bound for an answer that shifts: a model that never ends by itself would go on for ever.
+const shiftedContexts = 10
+
 /**
  * The request that the engine gets. Prompt and answer share the context: the prompt must leave room for one token, and
- * the answer ends where the context does.
+ * the answer ends where the context does, unless it shifts.
  */
-export function prepareRequest(tokens: Int32Array, options: GenerateValues, limits: Limits): PreparedRequest {
-  const { contextSize } = limits
+export function prepareRequest(tokens: Int32Array, options: GenerateValues, setting: RequestSetting): PreparedRequest {
+  const { contextSize } = setting.limits
   const room = contextSize - tokens.length
   if (room < 1) throw contextFullError(`${tokens.length} tokens`, contextSize, { promptTokens: tokens.length })
-  const { maxTokens = Infinity } = options
+  const shifts = options.overflow === 'shift'
+  const maxTokens = options.maxTokens ?? (shifts ? shiftedContexts * contextSize : Infinity)
   return {
     request: {
       tokens,
-      maxTokens: Math.min(maxTokens, room),
+      maxTokens: shifts ? maxTokens : Math.min(maxTokens, room),
       stop: options.stop,
       ignoreEos: options.ignoreEos,
       sampler: nativeSampler(options, contextSize),
@@ -31,19 +44,21 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, limi
       progress: options.progress,
       bufferTokens,
       cacheKey: options.cache?.key ?? '',
-      session: 0,
+      session: setting.session,
+      ...nativeShift(tokens, options, setting),
     },
-    endsWithContext: room < maxTokens,
+    endsWithContext: !shifts && room < maxTokens,
   }
 }
 
-export function contextFullError(size: string, contextSize: number, details: object): LlameroError {
-  return new LlameroError(
-    'ERR_CONTEXT_FULL',
-    `The prompt has ${size}, but prompt and answer share a context of ${contextSize} tokens; ` +
-      'shorten the prompt or open the model with a larger contextSize.',
-    { details: { ...details, contextSize } },
-  )
+function nativeShift(
+  tokens: Int32Array,
+  { overflow, keep }: GenerateValues,
+  { limits: { contextSize }, bosToken }: RequestSetting,
+): Pick<NativeRequest, 'shiftAt' | 'shiftKeep' | 'shiftDrop'> {
+  if (overflow !== 'shift') return { shiftAt: 0, shiftKeep: 0, shiftDrop: 0 }
+  const { keep: first, drop } = shortening(contextSize, contextSize, keptTokens(tokens, keep, bosToken))
+  return { shiftAt: contextSize, shiftKeep: first, shiftDrop: drop }
 }
 
 function nativeSampler(options: GenerateValues, contextSize: number): NativeSampler {

@@ -61,12 +61,18 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .progress = BoolOf(given, "progress"),
                   .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens")),
                   .cache_root = StringOf(given, "cacheKey"),
-                  .session = IntegerOf(given, "session")};
+                  .session = IntegerOf(given, "session"),
+                  .shift = {.at = IntegerOf(given, "shiftAt"),
+                            .keep = IntegerOf(given, "shiftKeep"),
+                            .drop = IntegerOf(given, "shiftDrop")}};
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
     if (!model.IsToken(token))
       throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
   }
+  const Shift& shift = request.shift;
+  const bool shrinks = shift.keep >= 0 && shift.drop >= 1 && shift.keep + shift.drop < shift.at;
+  if (shift.at != 0 && !shrinks) throw Failure("ERR_INTERNAL", "A shift must drop some tokens and leave some.");
   if (static_cast<int64_t>(request.tokens.size()) > context.cells) {
     throw Failure("ERR_CONTEXT_FULL", "The prompt has " + std::to_string(request.tokens.size()) +
                                           " tokens, but the context holds " + std::to_string(context.cells) + ".");

@@ -1,5 +1,7 @@
 #include "bindings/session_bindings.h"
 
+#include <span>
+
 #include "bindings/engine_owner.h"
 #include "bindings/values.h"
 #include "job.h"
@@ -27,6 +29,18 @@ Napi::Value OnCache(const Napi::CallbackInfo& info, Use use) {
         return true;
       },
       [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); });
+}
+
+/// Bytes that JavaScript owns from now on. A state may have hundreds of MB: copying it would hold up the event loop.
+Napi::Value ToBytes(Napi::Env env, std::vector<uint8_t> bytes) {
+  auto owned = std::make_unique<std::vector<uint8_t>>(std::move(bytes));
+  auto buffer = Napi::Buffer<uint8_t>::NewOrCopy(
+      env, owned->data(), owned->size(),
+      [](Napi::Env, uint8_t*, std::vector<uint8_t>* data) { std::unique_ptr<std::vector<uint8_t>>(data).reset(); },
+      owned.get());
+  // Not before: in a worker that is being terminated no buffer is made.
+  [[maybe_unused]] const auto* handed_over = owned.release();
+  return buffer;
 }
 
 }  // namespace
@@ -76,10 +90,8 @@ Napi::Value SessionSave(const Napi::CallbackInfo& info) {
         [](Napi::Env env, Saved& saved) -> Napi::Value {
           if (!saved) return env.Undefined();
           auto result = Napi::Object::New(env);
-          auto state = Napi::Uint8Array::New(env, saved->state.size());
-          std::copy(saved->state.begin(), saved->state.end(), state.Data());
           result.Set("tokens", ToInt32Array(env, saved->tokens));
-          result.Set("state", state);
+          result.Set("state", ToBytes(env, std::move(saved->state)));
           return result;
         });
   });
@@ -91,14 +103,32 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
     const int64_t session = ToInteger(info[1]);
     const std::string root = ToString(info[2]);
     const Napi::Object given = ToObject(info[3]);
+    const Napi::Value state = given.Get("state");
+    if (!state.IsTypedArray() || state.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+      throw Failure("ERR_INTERNAL", "A saved state is a Uint8Array.");
+    }
+    const auto bytes = state.As<Napi::Uint8Array>();
+    const std::span<const uint8_t> view(bytes.Data(), bytes.ByteLength());
+    // Copied off the JavaScript thread: the contract says that nobody touches the bytes until the promise settles.
+    const auto kept_alive = std::make_shared<Napi::ObjectReference>(Napi::Persistent(state.As<Napi::Object>()));
     const auto snapshot = std::make_shared<KvCache::Snapshot>();
     snapshot->tokens = IntegersOf(given.Get("tokens"));
-    snapshot->state = CopyOf<uint8_t, Napi::Uint8Array>(given.Get("state"), napi_uint8_array);
     for (const llama_token token : snapshot->tokens) {
       if (!owner->model->IsToken(token))
         throw Failure("ERR_STATE_MISMATCH", "The saved session holds tokens that the model lacks.");
     }
-    return OnCache(info, [=](KvCache& cache) { cache.Restore(session, root, *snapshot); });
+    owner->handle->engine();  // throws when it is closed
+    const std::shared_ptr<Engine> engine = owner->handle->engine_or_null();
+    return Job<bool>::Start(info.Env(),
+                            {.work =
+                                 [=] {
+                                   snapshot->state.assign(view.begin(), view.end());
+                                   return engine->OnCache([=](KvCache& cache) {
+                                     cache.Restore(session, root, *snapshot);
+                                     return true;
+                                   });
+                                 },
+                             .convert = [kept_alive](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }});
   });
 }
 

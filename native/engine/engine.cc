@@ -66,13 +66,16 @@ void Engine::Acknowledge(int64_t id, int64_t tokens) {
   Post([id, tokens](Loop& loop) { loop.Acknowledge(id, tokens); });
 }
 
-void Engine::RequireOpen() const {
-  const std::lock_guard lock(mutex_);
-  if (closing_) throw Failure("ERR_DISPOSED", kClosed);
-}
-
 void Engine::Post(Command command) {
   const std::lock_guard lock(mutex_);
+  commands_.push_back(std::move(command));
+  active_ = true;
+  changed_.notify_one();
+}
+
+void Engine::PostIfOpen(Command command) {
+  const std::lock_guard lock(mutex_);
+  if (closing_) throw Failure("ERR_DISPOSED", kClosed);
   commands_.push_back(std::move(command));
   active_ = true;
   changed_.notify_one();

@@ -59,8 +59,7 @@ class Engine {
     using Result = decltype(use(std::declval<KvCache&>()));
     const auto task = std::make_shared<std::packaged_task<Result(KvCache&)>>(std::move(use));
     std::future<Result> result = task->get_future();
-    RequireOpen();
-    Post([task](Loop& loop) { (*task)(loop.cache()); });
+    PostIfOpen([task](Loop& loop) { (*task)(loop.cache()); });
     return result.get();
   }
   bool has_news() const { return outbox_.has_news(); }
@@ -80,7 +79,8 @@ class Engine {
   void Guarded(const Command& command);
   bool AllCancelled() const;
   void Post(Command command);
-  void RequireOpen() const;
+  /// Throws Failure: ERR_DISPOSED. In one step: what is posted after the engine's thread has ended is never run.
+  void PostIfOpen(Command command);
   void BeforeDecode(std::vector<int64_t> participants);
   void AfterDecode();
   void Publish(std::vector<News> news);

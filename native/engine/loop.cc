@@ -254,8 +254,19 @@ void Loop::Harvest(const Plan& plan) {
       continue;
     }
     stats_.output_tokens += static_cast<int64_t>(news.tokens.size());
-    if (news.finish) Remove(position);
+    if (news.finish) {
+      Remove(position);
+    } else if (sequence.ShiftIfFull()) {
+      StartOver(sequence);
+    }
   }
+}
+
+/// Its tokens have changed. Moving its cells along would move them for everybody who shares them, and recurrent states
+/// can't be moved at all, so they are computed again, from what the cache has of them.
+void Loop::StartOver(Sequence& sequence) {
+  cache_.Release(sequence.slot);
+  sequence.Forget();
 }
 
 /// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.

@@ -89,6 +89,7 @@ class Loop {
   void Learn(const Plan& plan, double milliseconds);
   void Harvest(const Plan& plan);
   void OnNoCells(const Plan& plan);
+  void StartOver(Sequence& sequence);
   void Preempt(Sequence& sequence);
   void Fail(Sequence& sequence, const std::string& code, const std::string& message);
   void Remove(Sequences::iterator position);

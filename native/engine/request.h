@@ -34,6 +34,14 @@ struct SamplerSpec {
   std::string grammar;
 };
 
+/// What a sequence drops so that its answer can go on: at `at` tokens, `drop` of them behind the first `keep`. How many
+/// stay is decided in TypeScript.
+struct Shift {
+  int64_t at = 0;  // 0: never
+  int64_t keep = 0;
+  int64_t drop = 0;
+};
+
 /// One generation, as it enters the queue.
 struct Request {
   std::vector<llama_token> tokens;
@@ -49,6 +57,7 @@ struct Request {
   int64_t buffer_tokens = 0;  // unread tokens at which the sequence parks
   std::string cache_root;     // prefixes are shared only under the same root: tenants, adapter sets
   int64_t session = 0;        // whose prefix this continues and becomes; 0: nobody's
+  Shift shift = {};
 };
 
 struct TokenLogprob {

@@ -73,6 +73,14 @@ void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point no
   if (static_cast<int64_t>(tokens_.size()) > cells) return Stop(FinishReason::kContextFull, now, news);
 }
 
+bool Sequence::ShiftIfFull() {
+  const Shift& shift = request_.shift;
+  if (shift.at == 0 || static_cast<int64_t>(tokens_.size()) < shift.at) return false;
+  const auto first = tokens_.begin() + shift.keep;
+  tokens_.erase(first, first + shift.drop);
+  return true;
+}
+
 void Sequence::Stop(FinishReason reason, Clock::time_point now, News& news) {
   news.text += text_.Finish();
   news.finish = End(reason, now);

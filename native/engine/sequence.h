@@ -56,6 +56,9 @@ class Sequence {
   /// context can hold. Sets news.finish when the generation ends.
   void Advance(std::span<float> row, int64_t cells, Clock::time_point now, News& news);
 
+  /// Drops its oldest tokens if it has reached the number at which it shall; it must start over then.
+  bool ShiftIfFull();
+
   Finish End(FinishReason reason, Clock::time_point now) const;
 
  private:

@@ -24,6 +24,14 @@ describe('examples run with the built package', () => {
     expect(stderr).toBe('')
   })
 
+  it('branches.mjs prints a beginning and two endings', async () => {
+    const { stdout } = await run('branches.mjs', 'K9', 'K9 K9', 'K0 K0 K0')
+    const [first, ...endings] = stdout.trim().split('\n')
+    expect(first).toBe('0123456789')
+    expect(endings).toHaveLength(2)
+    for (const ending of endings) expect(ending).toMatch(/^\(\d\d tokens cached\) [\da-z]+/)
+  })
+
   it('stream.mjs prints two answers as they are made', async () => {
     const { stdout } = await run('stream.mjs')
     for (const question of ['Name three colours.', 'Name three animals.']) {

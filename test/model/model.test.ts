@@ -183,6 +183,9 @@ describe('generate', () => {
       bufferTokens: 1024,
       cacheKey: 'tenant',
       session: 0,
+      shiftAt: 0,
+      shiftKeep: 0,
+      shiftDrop: 0,
       sampler: {
         seed: 11,
         temperature: 0.5,

@@ -64,6 +64,8 @@ const wrongValues: Record<keyof typeof generateOptions, readonly unknown[]> = {
   ],
   logprobs: [...wrongForIntegers, -1, 21],
   grammar: [5, null, {}, [], true],
+  overflow: [null, true, 'slide', 5, ''],
+  keep: [...wrongForIntegers, -2, 513],
   progress: wrongForBooleans,
   signal: [null, {}, 'abort', { aborted: false }, new EventTarget()],
 }

@@ -84,6 +84,9 @@ export function requestFor(tokens, options = {}) {
     bufferTokens: 1024,
     cacheKey: '',
     session: 0,
+    shiftAt: 0,
+    shiftKeep: 0,
+    shiftDrop: 0,
     ...options,
   }
 }

@@ -107,12 +107,12 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('engineClose')
       asEngine(engine).close()
     },
-    sessionTokens: unused,
-    sessionFork: unused,
-    sessionCut: unused,
-    sessionForget: unused,
-    sessionSave: unused,
-    sessionRestore: unused,
+    sessionTokens: async (engine, session) => asEngine(engine).sessions.get(session)?.length ?? 0,
+    sessionFork: async (engine, session, fork) => asEngine(engine).forkSession(session, fork),
+    sessionCut: async (engine, session, tokens) => asEngine(engine).cutSession(session, tokens),
+    sessionForget: async (engine, session) => void asEngine(engine).sessions.delete(session),
+    sessionSave: async (engine, session) => asEngine(engine).saveSession(session),
+    sessionRestore: async (engine, session, _key, snapshot) => asEngine(engine).restoreSession(session, snapshot),
     planStep: unused,
     learnPace: unused,
     prefillBudget: unused,

@@ -1,5 +1,11 @@
 import { LlameroError } from '../../lib/errors.js'
-import type { NativeEngineOptions, NativeFinishReason, NativeNews, NativeRequest } from '../../lib/native-types.js'
+import type {
+  NativeEngineOptions,
+  NativeFinishReason,
+  NativeNews,
+  NativeRequest,
+  NativeSnapshot,
+} from '../../lib/native-types.js'
 import { eosToken, pieceOf } from './fake-vocabulary.js'
 
 /** The tokens that follow a prompt; the answer ends with the end token or with the list. */
@@ -21,6 +27,8 @@ export class FakeEngine {
   readonly cancelled: number[] = []
   readonly acknowledgements: (readonly [id: number, tokens: number])[] = []
   readonly requests: NativeRequest[] = []
+  /** Tokens that are kept, by session. */
+  readonly sessions = new Map<number, readonly number[]>()
   steps = 0
   outputTokens = 0
   deliveries = 0
@@ -97,6 +105,35 @@ export class FakeEngine {
     this.#running = []
   }
 
+  forkSession(session: number, fork: number): boolean {
+    const kept = this.sessions.get(session)
+    if (kept !== undefined) this.sessions.set(fork, kept)
+    return kept !== undefined
+  }
+
+  cutSession(session: number, tokens: number): void {
+    const kept = this.sessions.get(session)
+    if (kept !== undefined) this.sessions.set(session, kept.slice(0, tokens))
+  }
+
+  /** The state is the tokens once more, as bytes. */
+  saveSession(session: number): NativeSnapshot | undefined {
+    const tokens = Int32Array.from(this.sessions.get(session) ?? [])
+    if (tokens.length === 0) return undefined
+    return { tokens, state: new Uint8Array(tokens.buffer.slice(0)) }
+  }
+
+  restoreSession(session: number, { tokens, state }: NativeSnapshot): void {
+    if (state.length !== tokens.byteLength) throw new LlameroError('ERR_STATE_MISMATCH')
+    this.sessions.set(session, [...tokens])
+  }
+
+  #cached({ session, tokens }: NativeRequest): number {
+    const kept = this.sessions.get(session) ?? []
+    const differing = tokens.findIndex((token, index) => token !== kept[index])
+    return Math.min(differing < 0 ? tokens.length : differing, tokens.length - 1)
+  }
+
   #schedule(): void {
     if (!this.#automatic || this.#scheduled) return
     this.#scheduled = true
@@ -126,6 +163,7 @@ export class FakeEngine {
     const { id, request, answer } = sequence
     if (sequence.cancelled) return this.#finish(sequence, 'abort', '', [])
     if (this.failWith !== undefined) return this.#finish(sequence, 'error', '', [])
+    if (request.maxTokens === 0) return this.#finish(sequence, 'length', '', [])
     const token = answer[sequence.produced] ?? eosToken
     sequence.produced++
     this.outputTokens++
@@ -166,13 +204,15 @@ export class FakeEngine {
       errorCode: reason === 'error' ? (this.failWith ?? '') : '',
       errorMessage: reason === 'error' ? 'The engine was told to fail.' : '',
       inputTokens: request.tokens.length,
-      cachedTokens: 0,
+      cachedTokens: this.#cached(request),
       outputTokens: produced,
       queueMs: 0,
       prefillMs: 1,
       decodeMs: produced,
       ttftMs: 1,
     }
+    const computed = [...request.tokens, ...sequence.answer.slice(0, Math.max(0, produced - 1))]
+    if (request.session !== 0) this.sessions.set(request.session, computed)
     return { id: sequence.id, text, tokens: Int32Array.from(tokens), ...this.#logprobs(request, tokens), finish }
   }
 }

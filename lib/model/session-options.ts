@@ -1,0 +1,83 @@
+import { invalidOption, normalizeMessages, type Message } from '../chat/index.js'
+import { group, text } from './option-kinds.js'
+import { type Limits, type OptionRule, type OptionTable, type OptionValues, readOptions } from './option-rule.js'
+import { cacheTable, generateOptions, type CacheOptions, type GenerateOptions } from './options.js'
+import { pathOf } from './session-storage.js'
+
+/** How a session begins. A wrong value rejects with `ERR_OPTION_INVALID`. */
+export interface SessionOptions {
+  /** Text of a first message of the system. @default none */
+  readonly system?: string | undefined
+  /** Messages that the conversation begins with, after `system`: 1 to 4,096. @default none */
+  readonly messages?: readonly Message[] | undefined
+  /** With whom what is computed is shared, for all of the session's answers. @default with all that give no key */
+  readonly cache?: CacheOptions | undefined
+  /**
+   * A session that `save` has written, as the path or file URL of its file, or as its bytes; it brings its own messages.
+   * Only restore what you or your users made: the checksum finds damage, not malice. @default none
+   */
+  readonly restore?: string | URL | Uint8Array | undefined
+}
+
+/** How a session answers: as in {@link GenerateOptions}, save that `cache` is the session's own. */
+export type SessionChatOptions = Omit<GenerateOptions, 'cache'>
+
+/** How a session computes what it was given, without an answer. */
+export type PrefillOptions = Pick<GenerateOptions, 'priority' | 'overflow' | 'signal'>
+
+const anything = 2 ** 30
+
+const messagesRule: OptionRule<readonly Message[]> = {
+  unit: 'messages',
+  range: '1 to 4,096 messages',
+  default: [],
+  doc: 'Messages that the conversation begins with.',
+  read(value) {
+    if (!Array.isArray(value)) throw invalidOption('messages', 'an array of messages', value)
+    return normalizeMessages(value)
+  },
+}
+
+const restoreRule: OptionRule<string | Uint8Array | undefined> = {
+  unit: '',
+  range: 'the path or file URL of a saved session, or its bytes',
+  default: undefined,
+  doc: 'A session that save has written.',
+  read: (value, name) => (value instanceof Uint8Array ? value : pathOf(value, name)),
+}
+
+/** Every option of `model.session`. */
+export const sessionOptions = {
+  system: text({ maxBytes: anything, default: '', doc: 'Text of a first message of the system.' }),
+  messages: messagesRule,
+  cache: group(cacheTable, 'With whom what is computed is shared.'),
+  restore: restoreRule,
+} as const satisfies OptionTable & Record<keyof SessionOptions, unknown>
+
+const { cache: _cache, ...chatTable } = generateOptions
+/** Every option of `session.chat`. */
+export const sessionChatOptions = chatTable satisfies OptionTable & Record<keyof SessionChatOptions, unknown>
+
+/** Every option of `session.prefill`. */
+export const prefillOptions = {
+  priority: generateOptions.priority,
+  overflow: generateOptions.overflow,
+  signal: generateOptions.signal,
+} as const satisfies OptionTable & Record<keyof PrefillOptions, unknown>
+
+/** {@link SessionOptions} once checked: its first messages, or what they are restored from. */
+export interface SessionValues {
+  readonly cacheKey: string
+  readonly messages: readonly Message[]
+  readonly restore: string | Uint8Array | undefined
+}
+
+export function readSessionOptions(given: unknown, limits: Limits): SessionValues {
+  const values: OptionValues<typeof sessionOptions> = readOptions(sessionOptions, given, limits)
+  const { system, messages, restore, cache } = values
+  if (restore !== undefined && (system !== '' || messages.length > 0)) {
+    throw invalidOption('restore', 'given without system and messages: a saved session has its own', restore)
+  }
+  const first: readonly Message[] = system === '' ? [] : [{ role: 'system', content: system }]
+  return { cacheKey: cache?.key ?? '', messages: [...first, ...messages], restore }
+}

@@ -1,0 +1,340 @@
+import { invalidOption, type Message, type RenderOptions } from '../chat/index.js'
+import { LlameroError } from '../errors.js'
+import type { NativeSnapshot, NativeTextPart } from '../native-types.js'
+import { addedMessages, answered, newConversation, takenBack, type Conversation, type Turn } from './conversation.js'
+import type { Engine } from './engine.js'
+import { createGeneration, type Generation } from './generation.js'
+import { GenerationState, type End, type PreparedRequest } from './generation-state.js'
+import type { OpenedModel } from './open-model.js'
+import { type Limits, readOptions } from './option-rule.js'
+import { generateOptions, type GenerateValues } from './options.js'
+import { contextFullError } from './context-full.js'
+import { fitMessages } from './overflow.js'
+import { messageLimits } from './prompt.js'
+import { prepareRequest, type RequestSetting } from './request.js'
+import { compareFingerprints, fingerprintOf } from './session-fingerprint.js'
+import {
+  prefillOptions,
+  readSessionOptions,
+  sessionChatOptions,
+  type PrefillOptions,
+  type SessionChatOptions,
+} from './session-options.js'
+import { pathOf, readSaved, sessionToBytes, sessionToFile } from './session-storage.js'
+import { commonPrefix, continuePrompt, type Prompt, type Tokenizer } from './transcript.js'
+
+/** What a session needs of its model. */
+export interface SessionHost {
+  readonly opened: OpenedModel
+  readonly engine: Engine
+  readonly limits: Limits
+  checkOpen(): void
+  render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]>
+  tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array>
+  tokenize(parts: readonly NativeTextPart[]): Promise<Int32Array>
+}
+
+const collected = new FinalizationRegistry<{ readonly engine: Engine; readonly id: number }>(({ engine, id }) => {
+  engine.forgetSession(id).catch(() => undefined)
+})
+
+// What every next message of the user begins behind is what two that differ at once have in common.
+const probes = ['a', '1'] as const
+
+let construct: (host: SessionHost, cacheKey: string, id: number, conversation: Conversation) => Session
+
+/** Begins a session, or brings a saved one back. */
+export async function openSession(host: SessionHost, options: unknown): Promise<Session> {
+  const { cacheKey, messages, restore } = readSessionOptions(options, host.limits)
+  const id = host.engine.newSession()
+  if (restore === undefined) {
+    return construct(host, cacheKey, id, newConversation(messages))
+  }
+  const saved = await readSaved(restore)
+  compareFingerprints(saved.fingerprint, await fingerprintOf(host.opened))
+  const { contextSize } = host.limits
+  if (saved.tokens.length > contextSize) {
+    const details = { promptTokens: saved.tokens.length }
+    throw contextFullError(`${saved.tokens.length} tokens in the saved session`, contextSize, details)
+  }
+  if (saved.snapshot !== undefined) await host.engine.restoreSession(id, cacheKey, saved.snapshot)
+  return construct(host, cacheKey, id, saved)
+}
+
+/**
+ * A conversation whose computed tokens are kept, made by `model.session`: a turn computes only what is new. It can be
+ * branched, taken back, saved, and brought back in another process. Close it when done, by `close()` or `await using`.
+ *
+ * What is kept gives way when running requests need the memory; then the next turn computes it again. One answer at a
+ * time: while one is running, everything but `close` throws or rejects with `ERR_SESSION_BUSY`; an answer that was
+ * stopped, and other calls, are waited for. After `close`, and after `model.close()`, everything gives `ERR_DISPOSED`.
+ */
+export class Session {
+  readonly #host: SessionHost
+  readonly #cacheKey: string
+  readonly #id: number
+  readonly #tokenizer: Tokenizer
+  #conversation: Conversation
+  /** The answer that is running. */
+  #answer: GenerationState | undefined
+  /** What computes without answering. */
+  #computing: GenerationState | undefined
+  /** Settles when all calls so far are done; never rejects. */
+  #last: Promise<unknown> = Promise.resolve()
+  #closed: Promise<void> | undefined
+
+  private constructor(host: SessionHost, cacheKey: string, id: number, conversation: Conversation) {
+    const { addon, native } = host.opened
+    this.#host = host
+    this.#cacheKey = cacheKey
+    this.#id = id
+    this.#conversation = conversation
+    this.#tokenizer = {
+      tokenizeChat: (parts) => host.tokenizeChat(parts),
+      tokenize: (parts) => host.tokenize(parts),
+      piece: (token) => addon.piece(native, token),
+    }
+    collected.register(this, { engine: host.engine, id }, this)
+  }
+
+  static {
+    construct = (host, cacheKey, id, conversation) => new Session(host, cacheKey, id, conversation)
+  }
+
+  /** The conversation so far: a copy that later turns do not change. */
+  get messages(): readonly Message[] {
+    return this.#conversation.messages.map((message) => ({ ...message }))
+  }
+
+  /** Tokens of the conversation that were computed so far, answers included. */
+  get usedTokens(): number {
+    return this.#conversation.tokens.length
+  }
+
+  /**
+   * Answers the next messages; a lone string is one message of the user, and an empty array asks for an answer to what
+   * is there. They join `messages` together with the answer once it has ended, also after `abort()` or `break`, then with
+   * the text so far. A generation that fails, or that a signal ends, leaves the session as it was.
+   *
+   * Throws at once: `ERR_OPTION_INVALID` `ERR_GRAMMAR` `ERR_SESSION_BUSY` `ERR_DISPOSED`. For what comes later see
+   * {@link Generation}.
+   */
+  chat(messages: string | readonly Message[], options: SessionChatOptions = {}): Generation {
+    const added = addedMessages(messages)
+    const { engine, limits } = this.#host
+    const values = { ...readOptions(sessionChatOptions, options, limits), cache: { key: this.#cacheKey } }
+    this.#admit()
+    const state = new GenerationState(engine, values.signal)
+    this.#answer = state
+    const before = this.#last
+    let turn: Turn | undefined
+    this.#last = new Promise<void>((resolve) => {
+      const prepare = async (): Promise<PreparedRequest> => {
+        await before
+        const prepared = await this.#prepare(added, values)
+        turn = prepared.turn
+        return prepared
+      }
+      state.start(prepare, (end) => {
+        this.#answer = undefined
+        this.#settle(end, added, turn).then(resolve, resolve)
+      })
+    })
+    return createGeneration(state)
+  }
+
+  /**
+   * Computes ahead what the next turn will begin with, without an answer, so that its first token comes sooner. `messages`
+   * join the conversation. Rejects as {@link Generation} does, and then leaves the session as it was.
+   */
+  async prefill(messages: readonly Message[] = [], options: PrefillOptions = {}): Promise<void> {
+    const added = addedMessages(messages)
+    const { limits } = this.#host
+    const { priority, overflow, signal } = readOptions(prefillOptions, options, limits)
+    const values = readOptions(generateOptions, { priority, overflow, signal, cache: { key: this.#cacheKey } }, limits)
+    this.#admit()
+    await this.#inOrder(async () => {
+      const all = [...this.#conversation.messages, ...added]
+      const tokens = await this.#tokensAhead(all, values)
+      if (tokens.length > 0) await this.#compute(tokens, values)
+      this.#conversation = { ...this.#conversation, messages: all, tokens }
+    })
+  }
+
+  /** A second session that goes on from here by itself. It shares what is computed, so it costs no computing. */
+  async fork(): Promise<Session> {
+    this.#admit()
+    return this.#inOrder(async () => {
+      const { engine } = this.#host
+      const id = engine.newSession()
+      await engine.forkSession(this.#id, id)
+      return construct(this.#host, this.#cacheKey, id, this.#conversation)
+    })
+  }
+
+  /**
+   * Takes messages back, computing nothing: the last `to` of them, or all but the first `to.keep`. A question and its
+   * answer are two.
+   */
+  async rewind(to: number | { readonly keep: number }): Promise<void> {
+    this.#admit()
+    await this.#inOrder(async () => {
+      const before = this.#conversation
+      this.#conversation = takenBack(before, to)
+      const common = commonPrefix(before.tokens, this.#conversation.tokens)
+      // Without an answer that stays nothing is known to stay either; the next turn finds what its prompt has in common.
+      if (common > 0) await this.#host.engine.cutSession(this.#id, common)
+    })
+  }
+
+  /**
+   * Saves the conversation with all that is computed of it, which is large: some 23 kB for each token of a small model of
+   * 135 million weights. `model.session({ restore })` of the same model, opened the same way, brings it back.
+   *
+   * @param path a file to be written or replaced as a whole; without it, the bytes are returned
+   *
+   * Rejects with `ERR_STORE`, `ERR_DISK_FULL`, or `ERR_CONTEXT_FULL` when what had given way finds no room.
+   */
+  save(path: string | URL): Promise<void>
+  save(): Promise<Uint8Array>
+  async save(path?: string | URL): Promise<Uint8Array | void> {
+    const file = path === undefined ? undefined : pathOf(path, 'path')
+    this.#admit()
+    return this.#inOrder(async () => {
+      const fingerprint = await fingerprintOf(this.#host.opened)
+      const saved = { fingerprint, ...this.#conversation, snapshot: await this.#snapshot() }
+      return file === undefined ? sessionToBytes(saved) : sessionToFile(saved, file)
+    })
+  }
+
+  /** Keeps nothing any longer; calling it again is harmless. An answer that runs rejects with `ERR_DISPOSED`. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  /** Does what `close` does, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    collected.unregister(this)
+    const error = new LlameroError('ERR_DISPOSED', 'The session was closed; the generation was running.')
+    this.#answer?.dispose(error)
+    this.#computing?.dispose(error)
+    await this.#last
+    // A model that is closed at the same time keeps nothing either.
+    await this.#host.engine.forgetSession(this.#id).catch(() => undefined)
+  }
+
+  #checkOpen(): void {
+    this.#host.checkOpen()
+    if (this.#closed !== undefined) throw new LlameroError('ERR_DISPOSED', 'The session was closed; make another one.')
+  }
+
+  #admit(): void {
+    this.#checkOpen()
+    if (this.#answer?.stopping !== false) return
+    throw new LlameroError(
+      'ERR_SESSION_BUSY',
+      'The session is answering; wait for the answer, stop it, or go on in a fork made before.',
+    )
+  }
+
+  #inOrder<Value>(task: () => Promise<Value>): Promise<Value> {
+    const run = this.#last.then(() => {
+      this.#checkOpen()
+      return task()
+    })
+    this.#last = run.catch(() => undefined)
+    return run
+  }
+
+  async #prepare(
+    added: readonly Message[],
+    values: GenerateValues,
+  ): Promise<PreparedRequest & { readonly turn: Turn }> {
+    this.#checkOpen()
+    const all = [...this.#conversation.messages, ...added]
+    if (added.length === 0 && !awaitsAnswer(all)) {
+      throw invalidOption('messages', 'at least one message, since the last one so far asks for no answer', [])
+    }
+    const { prompt, leftOut } = await this.#fit(all, values)
+    const prepared = prepareRequest(prompt.tokens, values, this.#setting())
+    return { ...prepared, turn: { prompt, leftOut, request: prepared.request } satisfies Turn }
+  }
+
+  #fit(messages: readonly Message[], values: GenerateValues): Promise<{ prompt: Prompt; leftOut: number }> {
+    const { transcript, leftOut } = this.#conversation
+    const make = async (some: readonly Message[]): Promise<Prompt> =>
+      continuePrompt(transcript, await this.#host.render(some, {}), this.#tokenizer)
+    return fitMessages(messages, values, messageLimits(this.#host.limits), make, leftOut)
+  }
+
+  #setting(): RequestSetting {
+    return { limits: this.#host.limits, bosToken: this.#host.opened.info.bosToken, session: this.#id }
+  }
+
+  /** What an answer, or its failure, leaves behind. */
+  async #settle(end: End, added: readonly Message[], turn: Turn | undefined): Promise<void> {
+    const { engine } = this.#host
+    const before = this.#conversation
+    if (end.failed) {
+      if (turn === undefined || this.#closed !== undefined) return
+      // Not before the engine was told to stop, which follows at once.
+      await Promise.resolve()
+      return engine.cutSession(this.#id, commonPrefix(before.tokens, turn.prompt.tokens))
+    }
+    const after = answered(before, added, turn, end.result, this.#tokenizer)
+    this.#conversation = after
+    if (turn === undefined) return
+    // The end token and what follows a stop string are no part of the conversation.
+    const computed = turn.prompt.tokens.length + end.result.tokens.length - 1
+    if (computed > after.tokens.length) await engine.cutSession(this.#id, after.tokens.length)
+  }
+
+  /** The tokens that every next prompt begins with. */
+  async #tokensAhead(messages: readonly Message[], values: GenerateValues): Promise<Int32Array> {
+    if (awaitsAnswer(messages)) return (await this.#fit(messages, values)).prompt.tokens
+    const [first, second] = await Promise.all(
+      probes.map((content) => this.#fit([...messages, { role: 'user', content }], values)),
+    )
+    const tokens = first?.prompt.tokens ?? new Int32Array()
+    return tokens.slice(0, commonPrefix(tokens, second?.prompt.tokens ?? tokens))
+  }
+
+  async #compute(tokens: Int32Array, values: GenerateValues): Promise<void> {
+    this.#checkOpen()
+    const state = new GenerationState(this.#host.engine, values.signal)
+    this.#computing = state
+    const { request, endsWithContext } = prepareRequest(tokens, values, this.#setting())
+    state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
+    try {
+      await state.result()
+    } finally {
+      this.#computing = undefined
+    }
+  }
+
+  async #snapshot(): Promise<NativeSnapshot | undefined> {
+    const { engine, limits } = this.#host
+    const { tokens } = this.#conversation
+    if (tokens.length === 0) return undefined
+    // The last token of an answer is chosen, but no cell is computed for it before the next turn.
+    if ((await engine.sessionTokens(this.#id)) < tokens.length - 1) {
+      const values = readOptions(generateOptions, { cache: { key: this.#cacheKey } }, limits)
+      await this.#compute(tokens.slice(0, limits.contextSize - 1), values)
+    }
+    const snapshot = await engine.saveSession(this.#id)
+    if (snapshot !== undefined) return snapshot
+    throw new LlameroError(
+      'ERR_CONTEXT_FULL',
+      'The running requests leave no room to compute the session; wait for some.',
+    )
+  }
+}
+
+function awaitsAnswer(messages: readonly Message[]): boolean {
+  const last = messages.at(-1)?.role
+  return last === 'user' || last === 'tool'
+}
