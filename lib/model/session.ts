@@ -41,6 +41,9 @@ const collected = new FinalizationRegistry<{ readonly engine: Engine; readonly i
 // What every next message of the user begins behind is what two that differ at once have in common.
 const probes = ['a', '1'] as const
 
+// What was computed to be saved may give way to running requests before it is.
+const savingAttempts = 3
+
 let construct: (host: SessionHost, cacheKey: string, id: number, conversation: Conversation) => Session
 
 /** Begins a session, or brings a saved one back. */
@@ -320,13 +323,15 @@ export class Session {
     const { engine, limits } = this.#host
     const { tokens } = this.#conversation
     if (tokens.length === 0) return undefined
-    // The last token of an answer is chosen, but no cell is computed for it before the next turn.
-    if ((await engine.sessionTokens(this.#id)) < tokens.length - 1) {
-      const values = readOptions(generateOptions, { cache: { key: this.#cacheKey } }, limits)
-      await this.#compute(tokens.slice(0, limits.contextSize - 1), values)
+    const values = readOptions(generateOptions, { cache: { key: this.#cacheKey } }, limits)
+    for (let attempt = 0; attempt < savingAttempts; attempt++) {
+      // The last token of an answer is chosen, but no cell is computed for it before the next turn.
+      if ((await engine.sessionTokens(this.#id)) < tokens.length - 1) {
+        await this.#compute(tokens.slice(0, limits.contextSize - 1), values)
+      }
+      const snapshot = await engine.saveSession(this.#id)
+      if (snapshot !== undefined) return snapshot
     }
-    const snapshot = await engine.saveSession(this.#id)
-    if (snapshot !== undefined) return snapshot
     throw new LlameroError(
       'ERR_CONTEXT_FULL',
       'The running requests leave no room to compute the session; wait for some.',
