@@ -20,6 +20,9 @@ constexpr int64_t kTellingPrompt = 32;
 // Small chunks beside decodes cost more per token than the large ones of a prompt alone.
 constexpr double kBesideFactor = 2;
 
+// A step that others delayed must not stop prompts: with few tokens in it, all of the delay would seem to be theirs.
+constexpr double kGrowth = 2;
+
 // Tokens by which a prompt may lie deeper than what the cost was learned from.
 constexpr int64_t kDepthSlack = 512;
 
@@ -38,6 +41,8 @@ double DecodeMs(const PrefillPace& pace, int64_t decodes) {
   }
   return 0;
 }
+
+bool IsMuchDeeper(int64_t depth, const PrefillPace& pace) { return depth > 2 * pace.depth + kDepthSlack; }
 
 void Follow(double& mean, double value, double share = kFollow) { mean += (value - mean) * (mean == 0 ? 1 : share); }
 
@@ -86,8 +91,8 @@ PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
   const bool beside = alone > 0;
   // A step can't have been cheaper than its prompt's share of it by more than it varies.
   const double added = std::max(step.ms - alone, step.ms / 10) / static_cast<double>(step.prompt);
-  if (beside != pace.beside) pace.token_ms = 0;
-  Follow(pace.token_ms, added);
+  if (beside != pace.beside || IsMuchDeeper(step.depth, pace)) pace.token_ms = 0;
+  Follow(pace.token_ms, pace.token_ms > 0 ? std::min(added, kGrowth * pace.token_ms) : added);
   pace.depth = step.depth;
   pace.beside = beside;
   return pace;
@@ -98,7 +103,7 @@ int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits) {
   if (limits.decodes == 0 || normal == 0) return limits.most;
   if (pace.mixed_steps >= kRefreshSteps) return 0;
   const double added = std::min((kStretch - 1) * normal, std::max(limits.added_ms, (kLeastStretch - 1) * normal));
-  if (pace.token_ms == 0 || limits.depth > 2 * pace.depth + kDepthSlack) return 1;
+  if (pace.token_ms == 0 || IsMuchDeeper(limits.depth, pace)) return 1;
   const double token_ms = pace.token_ms * (pace.beside ? 1 : kBesideFactor);
   return std::clamp(static_cast<int64_t>(added / token_ms), int64_t{1}, limits.most);
 }

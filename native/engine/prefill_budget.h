@@ -27,10 +27,10 @@ struct PaceStep {
 };
 
 struct BudgetLimits {
-  int64_t decodes = 0;      // sequences that generate in the coming step
-  int64_t depth = 0;        // tokens that lie computed before the next prompt token
-  double added_ms = 50;     // most that prompts may add to a step, unless it is long anyway
-  int64_t most = 512;       // tokens, at least 1
+  int64_t decodes = 0;   // sequences that generate in the coming step
+  int64_t depth = 0;     // tokens that lie computed before the next prompt token
+  double added_ms = 50;  // most that prompts may add to a step, unless it is long anyway
+  int64_t most = 512;    // tokens, at least 1
 };
 
 /// What a plan ran. Prompts that end with a run of one token cost what a decode costs, and count as such.
