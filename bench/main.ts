@@ -10,11 +10,25 @@ import { asJson, meets, table } from './report.js'
 import type { Findings, Scenario } from './scenario.js'
 import { busy } from './scenarios/busy.js'
 import { eventLoop } from './scenarios/event-loop.js'
+import { fairness } from './scenarios/fairness.js'
+import { memory } from './scenarios/memory.js'
 import { nodeLlamaCpp } from './scenarios/node-llama-cpp.js'
+import { sessions } from './scenarios/sessions.js'
+import { sharedPrefix } from './scenarios/shared-prefix.js'
 import { speed } from './scenarios/speed.js'
 import { streams } from './scenarios/streams.js'
 
-const scenarios: readonly Scenario[] = [speed, nodeLlamaCpp, eventLoop, busy, streams]
+const scenarios: readonly Scenario[] = [
+  speed,
+  nodeLlamaCpp,
+  eventLoop,
+  busy,
+  streams,
+  sharedPrefix,
+  fairness,
+  sessions,
+  memory,
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

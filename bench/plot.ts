@@ -1,3 +1,5 @@
+import { curvesHeight, drawCurves } from './curves.js'
+import { text } from './svg-text.js'
 import { spread } from './measure.js'
 import { meets, ratioOf } from './report.js'
 import type { Findings, Row, Scenario } from './scenario.js'
@@ -20,13 +22,20 @@ export function plot(caption: string, found: readonly { scenario: Scenario; find
       .filter((row) => row.beside !== undefined)
       .map((row): Bar => ({ label: `${scenario.name}: ${row.name} / ${row.beside!.name}`, row })),
   )
-  const height = top + bars.length * pitch + 30
+  const curves = found.flatMap(({ findings }) => (findings.curves === undefined ? [] : [findings.curves]))
+  const barsHeight = top + bars.length * pitch + 30
+  const height = barsHeight + curves.length * curvesHeight
   const captions = caption.split('\n').map((line, index) => text(10, 18 + 15 * index, line, 'start'))
   const ticks = [0.25, 0.5, 1, 2, 4].map(
     (value) =>
-      `<path d="M${x(value)} ${top - 8}V${height - 24}" stroke="#ccc"/>${text(x(value), height - 8, `× ${value}`)}`,
+      `<path d="M${x(value)} ${top - 8}V${barsHeight - 24}" stroke="#ccc"/>${text(x(value), barsHeight - 8, `× ${value}`)}`,
   )
-  const lines = [...captions, ...ticks, ...bars.map((bar, index) => drawBar(bar, top + index * pitch))]
+  const lines = [
+    ...captions,
+    ...ticks,
+    ...bars.map((bar, index) => drawBar(bar, top + index * pitch)),
+    ...curves.map((one, index) => drawCurves(one, { x: 80, y: barsHeight + index * curvesHeight, width: 800 })),
+  ]
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 20}" height="${height}" font-family="sans-serif" font-size="11">
 <rect width="100%" height="100%" fill="#fff"/>
 ${lines.join('\n')}
@@ -51,9 +60,4 @@ function drawBar({ label, row }: Bar, y: number): string {
 function x(ratio: number): number {
   const clamped = Math.min(8, Math.max(0.2, ratio))
   return Math.round(left + (Math.log(clamped / 0.2) / Math.log(8 / 0.2)) * (width - 40))
-}
-
-function text(x: number, y: number, content: string, anchor: 'start' | 'middle' | 'end' = 'middle'): string {
-  const escaped = content.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
-  return `<text x="${x}" y="${y}" text-anchor="${anchor}">${escaped}</text>`
 }

@@ -1,4 +1,7 @@
-import type { Model } from '../lib/model/index.js'
+/** A model, or an engine below it. */
+interface Tokenizer {
+  tokenize(text: string): Promise<Int32Array>
+}
 
 const subjects = ['the ship', 'a painter', 'our teacher', 'the old mill', 'a young fox', 'the river', 'my neighbour']
 const verbs = ['watches', 'follows', 'remembers', 'repairs', 'crosses', 'praises', 'forgets']
@@ -8,7 +11,7 @@ const objects = ['the harbour', 'a wooden bridge', 'the morning', 'seven letters
  * Exactly so many tokens of plain sentences. Another salt gives other text from the first sentence on, so that no
  * cache of prefixes can answer.
  */
-export async function promptOf(model: Model, tokens: number, salt: number): Promise<Int32Array> {
+export async function promptOf(model: Tokenizer, tokens: number, salt: number): Promise<Int32Array> {
   let state = (salt * 2654435761 + 12345) >>> 0
   const pick = (words: readonly string[]): string => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0

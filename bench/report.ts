@@ -47,6 +47,7 @@ export function asJson(findings: Findings): object {
       ...(row.beside === undefined ? {} : { ratio: { ...spread(ratioOf(row)), rounds: ratioOf(row) } }),
       met: meets(row),
     })),
+    ...(findings.curves === undefined ? {} : { curves: findings.curves }),
     notes: findings.notes,
   }
 }

@@ -23,8 +23,18 @@ export interface Bench {
   readonly say: (line: string) => void
 }
 
+/** One figure over another, for several sides. */
+export interface Curves {
+  readonly title: string
+  readonly x: string
+  readonly y: string
+  readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[]
+}
+
 export interface Findings {
   readonly rows: readonly Row[]
+  /** Drawn beside the ratios. */
+  readonly curves?: Curves
   /** Settings and whatever a reader must know to judge the figures. */
   readonly notes: readonly string[]
 }

@@ -16,19 +16,22 @@ export interface StreamTiming {
 export interface StreamOptions {
   readonly maxTokens: number
   readonly progress?: boolean
+  /** With whom the prompt is shared; with all that give none by default. */
+  readonly cache?: { readonly key: string }
   /** Called for each part with the tokens received so far. */
   readonly onTokens?: (tokens: number) => void
 }
 
 /** Streams a greedy generation that nothing ends before `maxTokens`, as a user's `for await` would. */
 export async function timeStream(model: Model, prompt: Int32Array, options: StreamOptions): Promise<StreamTiming> {
-  const { maxTokens, progress = false, onTokens } = options
+  const { maxTokens, progress = false, cache, onTokens } = options
+  const sampling = { temperature: 0, ignoreEos: true, maxTokens, progress, cache }
   const progressAt = new Map<number, number>()
   let firstAt = 0
   let firstTokens = 0
   let tokens = 0
   const startedAt = performance.now()
-  for await (const part of model.generate(prompt, { temperature: 0, ignoreEos: true, maxTokens, progress })) {
+  for await (const part of model.generate(prompt, sampling)) {
     if (part.type === 'progress') progressAt.set(part.computedTokens, performance.now())
     if (part.type === 'text') {
       tokens += part.tokens.length

@@ -27,6 +27,19 @@ const tools = join(root, '.cmake', 'release', 'bin')
 const settings = ['-t', String(threads), '-b', '2048', '-ub', '512', '-fa', 'on']
 
 export const llamaCppSettings = `${settings.join(' ')}, KV type f16`
+export const llamaCppArguments: readonly string[] = settings
+
+/** Whether one of llama.cpp's own tools is built. */
+export function isBuilt(name: string): boolean {
+  return existsSync(join(tools, name))
+}
+
+/** The path of such a tool, once it is sure to run on llamero's own CPU module. */
+export async function findTool(name: string): Promise<string> {
+  if (!isBuilt(name)) throw new Error(`${name} is not built. Run 'npm run build:peers' first.`)
+  await (compared ??= requireSameModule())
+  return join(tools, name)
+}
 
 /** One run of llama-bench: each figure once, after its own warm-up. */
 export async function llamaBench(options: LlamaBenchOptions): Promise<LlamaBenchReading> {
@@ -59,10 +72,7 @@ export async function llamaBatchedBench(options: BatchedBenchOptions): Promise<n
 }
 
 async function runTool(name: string, args: readonly string[]): Promise<string> {
-  const tool = join(tools, name)
-  if (!existsSync(tool)) throw new Error(`${name} is not built. Run 'npm run build:peers' first.`)
-  await (compared ??= requireSameModule())
-  const { stdout } = await execute(tool, args, { maxBuffer: 2 ** 26, timeout: 300_000 })
+  const { stdout } = await execute(await findTool(name), args, { maxBuffer: 2 ** 26, timeout: 300_000 })
   return stdout
 }
 

@@ -1,5 +1,5 @@
 /** Runs node-llama-cpp in a process of its own, so that neither library's native code is in the other's way. */
-import type { PeerMessage, PeerRequest, PeerSetting } from './node-llama-cpp.js'
+import type { PeerMessage, PeerRequest, PeerSetting, PeerStreams } from './node-llama-cpp.js'
 
 /** The part of its interface that is used; it is no dependency, so its types are not at hand. */
 interface Peer {
@@ -11,7 +11,12 @@ interface Peer {
 }
 
 interface PeerModel {
-  createContext(options: { contextSize: number; threads: number; flashAttention: boolean }): Promise<{
+  createContext(options: {
+    contextSize: number
+    sequences: number
+    threads: number
+    flashAttention: boolean
+  }): Promise<{
     getSequence(): PeerSequence
   }>
   detokenize(tokens: readonly number[]): string
@@ -28,10 +33,13 @@ try {
   const peer = (await import(setting.entry)) as Peer
   const llama = await peer.getLlama({ gpu: false, build: 'never', logLevel: peer.LlamaLogLevel.error })
   const model = await llama.loadModel({ modelPath: setting.modelPath })
-  const context = await model.createContext({ contextSize: 2048, threads: setting.threads, flashAttention: true })
-  const sequence = context.getSequence()
-  process.on('message', (request: PeerRequest) => {
-    decode(model, sequence, request).then(
+  const { threads, sequences: count } = setting
+  const contextSize = count === 1 ? 2048 : 512
+  const context = await model.createContext({ contextSize, sequences: count, threads, flashAttention: true })
+  const sequences = Array.from({ length: count }, () => context.getSequence())
+  process.on('message', (request: PeerRequest | PeerStreams) => {
+    const reading = 'prompts' in request ? decodeAll(model, sequences, request) : decode(model, sequences[0]!, request)
+    reading.then(
       (tokensPerSecond) => tell({ tokensPerSecond }),
       (error: unknown) => tell({ error: String(error) }),
     )
@@ -42,9 +50,13 @@ try {
 }
 
 /** The leanest way that its interface has: `evaluate`, token by token, each turned into text. */
-async function decode(model: PeerModel, sequence: PeerSequence, request: PeerRequest): Promise<number> {
-  const { prompt, generate } = request
-  await sequence.clearHistory()
+async function decode(
+  model: PeerModel,
+  sequence: PeerSequence,
+  { prompt, generate }: PeerRequest,
+  clear = true,
+): Promise<number> {
+  if (clear) await sequence.clearHistory()
   let firstAt = 0
   let tokens = 0
   let text = ''
@@ -55,6 +67,14 @@ async function decode(model: PeerModel, sequence: PeerSequence, request: PeerReq
   }
   if (text === '') throw new Error('It produced no text.')
   return (generate / (performance.now() - firstAt)) * 1000
+}
+
+async function decodeAll(model: PeerModel, sequences: readonly PeerSequence[], request: PeerStreams): Promise<number> {
+  const { prompts, generate } = request
+  await Promise.all(sequences.map((sequence) => sequence.clearHistory()))
+  const startedAt = performance.now()
+  await Promise.all(prompts.map((prompt, index) => decode(model, sequences[index]!, { prompt, generate }, false)))
+  return ((prompts.length * generate) / (performance.now() - startedAt)) * 1000
 }
 
 function tell(message: PeerMessage): void {

@@ -18,11 +18,19 @@ export interface PeerRequest {
   readonly generate: number
 }
 
+/** Prompts that are continued at the same time. */
+export interface PeerStreams {
+  readonly prompts: readonly (readonly number[])[]
+  readonly generate: number
+}
+
 /** What it is started with. */
 export interface PeerSetting {
   readonly entry: string
   readonly modelPath: string
   readonly threads: number
+  /** Prompts that can run at once. */
+  readonly sequences: number
 }
 
 /** node-llama-cpp in a process of its own, with the model open. */
@@ -30,16 +38,18 @@ export interface NodeLlamaCpp {
   readonly description: string
   /** Tokens per second from the first token received to the last. */
   decode(request: PeerRequest): Promise<number>
+  /** Tokens generated per second of the whole time, prompts included. */
+  streams(request: PeerStreams): Promise<number>
   close(): Promise<void>
 }
 
 export type PeerMessage = { readonly ready: string } | { readonly tokensPerSecond: number } | { readonly error: string }
 
 /** Installs it on first use, with npm's own settings. */
-export async function startNodeLlamaCpp(modelPath: string, threads: number): Promise<NodeLlamaCpp> {
+export async function startNodeLlamaCpp(modelPath: string, threads: number, sequences = 1): Promise<NodeLlamaCpp> {
   await install()
   const program = fileURLToPath(new URL('./node-llama-cpp-process.ts', import.meta.url))
-  const setting: PeerSetting = { entry: pathToFileURL(entry).href, modelPath, threads }
+  const setting: PeerSetting = { entry: pathToFileURL(entry).href, modelPath, threads, sequences }
   const child = fork(program, [JSON.stringify(setting)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const next = async (): Promise<Exclude<PeerMessage, { error: string }>> => {
     const gone = once(child, 'exit').then(() => [{ error: 'it ended' }])
@@ -47,14 +57,16 @@ export async function startNodeLlamaCpp(modelPath: string, threads: number): Pro
     if ('error' in message) throw new Error(`node-llama-cpp failed: ${message.error}`)
     return message
   }
+  const ask = async (request: PeerRequest | PeerStreams): Promise<number> => {
+    child.send(request)
+    const message = await next()
+    return 'tokensPerSecond' in message ? message.tokensPerSecond : Number.NaN
+  }
   const first = await next()
   return {
     description: `node-llama-cpp ${version}, ${'ready' in first ? first.ready : ''}`,
-    async decode(request) {
-      child.send(request)
-      const message = await next()
-      return 'tokensPerSecond' in message ? message.tokensPerSecond : Number.NaN
-    },
+    decode: ask,
+    streams: ask,
     async close() {
       if (child.exitCode !== null) return
       const exited = once(child, 'exit')

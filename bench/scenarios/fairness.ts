@@ -1,0 +1,112 @@
+import type { Model } from '../../lib/model/index.js'
+import { median, rate } from '../measure.js'
+import { withModel } from '../opened.js'
+import { promptOf } from '../prompt.js'
+import type { Bench, Findings, Scenario } from '../scenario.js'
+import { timeStream } from '../stream.js'
+
+const promptTokens = 6000
+const streamTokens = 128
+const quietTokens = 64
+// The stream must outlast the prompt, whatever the prompt's share of the time.
+const mostTokens = 8000
+const modelOptions = { contextSize: 16_384, parallel: 4, flashAttention: 'on' } as const
+
+export const fairness: Scenario = {
+  name: 'fairness',
+  title: `a running stream while a prompt of ${promptTokens} tokens is computed`,
+  run: (bench) => withModel(bench.modelPath, modelOptions, (model) => measure(bench, model)),
+}
+
+async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> {
+  const normal: number[] = []
+  const longest: number[] = []
+  const usual: number[] = []
+  const alone: number[] = []
+  const beside: number[] = []
+  await timeStream(model, await promptOf(model, streamTokens, 1), { maxTokens: quietTokens })
+  for (let round = 0; round < rounds; round++) {
+    say(`round ${round + 1} of ${rounds}`)
+    const long = await promptOf(model, promptTokens, 3 * round + 2)
+    alone.push(await prefillRate(model, long, `alone ${round}`))
+    const stream = await openStream(model, await promptOf(model, streamTokens, 3 * round + 3))
+    await stream.tokens(quietTokens)
+    const before = stream.arrivals().slice(8)
+    const startedAt = performance.now()
+    beside.push(await prefillRate(model, long, `beside ${round}`))
+    const endedAt = performance.now()
+    await stream.end()
+    const gaps = gapsOf(stream.arrivals().filter((time) => time >= startedAt && time <= endedAt))
+    normal.push(median(gapsOf(before)))
+    longest.push(Math.max(...gaps))
+    usual.push(median(gaps))
+  }
+  const quiet = { name: 'its normal step', readings: normal }
+  return {
+    rows: [
+      {
+        name: 'longest gap of the stream',
+        unit: 'ms',
+        ours: longest,
+        beside: quiet,
+        target: { of: 'ratio', atMost: 3 },
+      },
+      { name: 'median gap of the stream', unit: 'ms', ours: usual, beside: quiet },
+      {
+        name: `prefill of ${promptTokens} beside the stream`,
+        unit: 'tokens/s',
+        ours: beside,
+        beside: { name: 'alone', readings: alone },
+      },
+    ],
+    notes: [
+      `the stream: a prompt of ${streamTokens} tokens; its normal step is the median gap of ${quietTokens - 8} tokens before the long prompt comes`,
+      'gaps are between the times at which its tokens reach JavaScript; the long prompt asks for progress, which delivers every step at once; before it several tokens may come together, and share the time since the last delivery',
+    ],
+  }
+}
+
+async function prefillRate(model: Model, prompt: Int32Array, key: string): Promise<number> {
+  const timing = await timeStream(model, prompt, { maxTokens: 1, progress: true, cache: { key } })
+  return rate(prompt.length, timing.firstAt - timing.startedAt)
+}
+
+interface OpenStream {
+  /** Waits until so many tokens have come. */
+  tokens(count: number): Promise<void>
+  /** When its tokens came. */
+  arrivals(): readonly number[]
+  end(): Promise<void>
+}
+
+async function openStream(model: Model, prompt: Int32Array): Promise<OpenStream> {
+  const options = { temperature: 0, ignoreEos: true, maxTokens: mostTokens, cache: { key: 'stream' } }
+  const generation = model.generate(prompt, options)
+  const times: number[] = []
+  let wake: () => void = () => undefined
+  let last = performance.now()
+  const reading = (async () => {
+    for await (const part of generation) {
+      if (part.type !== 'text') continue
+      const now = performance.now()
+      const count = part.tokens.length
+      for (let i = 1; i <= count; i++) times.push(last + ((now - last) * i) / count)
+      last = now
+      wake()
+    }
+  })()
+  return {
+    async tokens(count) {
+      while (times.length < count) await new Promise<void>((resolve) => (wake = resolve))
+    },
+    arrivals: () => times,
+    async end() {
+      generation.abort()
+      await reading
+    },
+  }
+}
+
+function gapsOf(times: readonly number[]): number[] {
+  return times.slice(1).map((time, index) => time - times[index]!)
+}
