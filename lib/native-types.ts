@@ -112,6 +112,8 @@ export interface NativeEngineOptions {
   readonly cachedSequences: number
   /** Most tokens of such prefixes that are kept for nobody in particular. */
   readonly cacheTokens: number
+  /** Main memory for the prefixes that give way, and for checkpoints, in bytes. */
+  readonly cacheBytes: number
   /** Most tokens of one decode. */
   readonly batchSize: number
   /** Most tokens of one graph run. */
@@ -244,8 +246,18 @@ export interface NativeEngineStats {
   readonly cellsCached: number
   /** Prompt tokens that were not computed because they lay in the cache. */
   readonly cachedTokens: number
-  /** Prefixes that gave way. */
+  /** Prefixes that gave way in the cells. */
   readonly evictions: number
+  /** Requests that started from cells, at a checkpoint, and from a snapshot in main memory. */
+  readonly cellHits: number
+  readonly checkpointHits: number
+  readonly memoryHits: number
+  /** Snapshots and checkpoints made, and those that left main memory for others. */
+  readonly snapshotsSaved: number
+  readonly snapshotsDropped: number
+  /** Snapshots and checkpoints in main memory now, and their bytes. */
+  readonly snapshots: number
+  readonly snapshotBytes: number
   /** Threads used by the last step. */
   readonly threads: number
   /** Time between the end of one decode and the start of the next, summed, in ms: what we add to llama.cpp. */
@@ -368,6 +380,8 @@ export interface Addon {
   engineStats(engine: NativeEngine): NativeEngineStats
   engineClose(engine: NativeEngine): Promise<void>
 
+  /** Gives up the prefixes that are kept for nobody in particular, in cells and in main memory. */
+  cacheDrop(engine: NativeEngine): Promise<void>
   /** Tokens that are kept for a session; 0 if they had to give way. */
   sessionTokens(engine: NativeEngine, session: number): Promise<number>
   /** Keeps what a session has under another number too, sharing its cells; false if it has nothing. */

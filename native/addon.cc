@@ -81,6 +81,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("engineStats", EngineStatistics);
   add("engineClose", EngineClose);
 
+  add("cacheDrop", CacheDrop);
   add("sessionTokens", SessionTokens);
   add("sessionFork", SessionFork);
   add("sessionCut", SessionCut);

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, freemem } from 'node:os'
 import { invalidOption } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import { abortSignal, boolean, callback, integer, oneOf } from './option-kinds.js'
@@ -30,6 +30,13 @@ export interface ModelOptions {
    * decodes by some 3 % for each 1,000 tokens and prefills more, so raise it where prompts share much. @default 0
    */
   readonly cacheTokens?: number | undefined
+  /**
+   * Main memory for what is computed of ended requests and does not stay in the KV cache, in bytes: 0 (none) to 2⁴⁰.
+   * When a request begins with it, it is copied back at the speed of memory. Two conversations that alternate each get
+   * their whole past back this way, and a session that had to give way returns. The bytes are taken as they are needed.
+   * @default a quarter of the memory that is free, at most 2 GiB
+   */
+  readonly cacheBytes?: number | undefined
   /** Most compute threads, 1 to 512. @default `os.availableParallelism()` */
   readonly threads?: number | undefined
   /** Use fewer threads while other processes take the cores. @default true */
@@ -72,6 +79,13 @@ export const modelOptions = {
     default: 0,
     doc: 'Most tokens of ended requests that stay computed while others run.',
   }),
+  cacheBytes: integer({
+    min: 0,
+    max: 2 ** 40,
+    unit: 'bytes',
+    default: undefined,
+    doc: 'Main memory for ended requests; a quarter of what is free, at most 2 GiB, if absent.',
+  }),
   threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
   adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),
   flashAttention: oneOf(['auto', 'on', 'off'], { default: 'auto', doc: 'Flash attention.' }),
@@ -88,14 +102,31 @@ export const modelOptions = {
 } as const satisfies OptionTable & Record<keyof ModelOptions, unknown>
 
 /** {@link ModelOptions} once checked. */
-export type ModelValues = OptionValues<typeof modelOptions> & { readonly threads: number }
+export type ModelValues = OptionValues<typeof modelOptions> & {
+  readonly threads: number
+  readonly cacheBytes: number
+}
 
 export function readModelOptions(given: unknown): ModelValues {
   const values = readOptions(modelOptions, given, { contextSize: 0, vocabularySize: 0 })
   if (values.flashAttention === 'off' && !plainTypes.includes(values.valueType)) {
     throw invalidOption('valueType', `one of ${plainTypes.join(', ')} without flash attention`, values.valueType)
   }
-  return { ...values, threads: values.threads ?? availableParallelism() }
+  return {
+    ...values,
+    threads: values.threads ?? availableParallelism(),
+    cacheBytes: values.cacheBytes ?? defaultCacheBytes(),
+  }
+}
+
+const mostCacheBytes = 2 ** 31
+
+/** A quarter of what is free here: under a container's limit that is less than the machine has. */
+function defaultCacheBytes(): number {
+  // 0 or beyond the machine's memory where there is no limit.
+  const limit = process.constrainedMemory()
+  const limited = limit > 0 ? Math.max(0, limit - process.memoryUsage.rss()) : Infinity
+  return Math.min(mostCacheBytes, Math.floor(Math.min(freemem(), limited) / 4))
 }
 
 /** The path a model is opened from. */

@@ -60,8 +60,22 @@ export interface ModelMetrics {
   readonly cellsCached: number
   /** Tokens of prompts that were not computed, because they lay in the cache. */
   readonly cachedTokens: number
-  /** How often such a beginning gave way. */
+  /** How often such a beginning gave way in the cells; it may have gone to main memory. */
   readonly evictions: number
+  /** Requests that started from cells of the KV cache. */
+  readonly cellHits: number
+  /** Requests that started at a checkpoint: only models with recurrent layers or sliding windows need these. */
+  readonly checkpointHits: number
+  /** Requests whose beginning was copied back from main memory. */
+  readonly memoryHits: number
+  /** Copies made in main memory: beginnings that gave way, and checkpoints. */
+  readonly snapshotsSaved: number
+  /** Copies that left main memory, because others took the place. */
+  readonly snapshotsDropped: number
+  /** Copies that lie in main memory. */
+  readonly snapshots: number
+  /** Main memory that they take, at most `cacheBytes`. */
+  readonly snapshotBytes: number
   /** Threads of the last step. */
   readonly threads: number
   /** Time between the end of one decode and the start of the next, summed, in ms: what llamero adds to llama.cpp. */

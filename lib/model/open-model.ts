@@ -138,6 +138,7 @@ function engineOptions(cells: number, info: NativeModelInfo, options: ModelValue
     maxSequences: options.parallel,
     cachedSequences: Math.min(keepsStates(info) ? cachedStates : cachedSequences, mostSequences - options.parallel),
     cacheTokens: options.cacheTokens,
+    cacheBytes: options.cacheBytes,
     batchSize: Math.min(batchSize, cells),
     microBatchSize: Math.min(microBatchSize, cells),
     threads: options.threads,

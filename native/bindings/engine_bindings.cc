@@ -94,14 +94,16 @@ EngineOptions ToEngineOptions(const Napi::Value& value) {
                            .key_type = StringOf(given, "keyType"),
                            .value_type = StringOf(given, "valueType")},
                .adapt_threads = BoolOf(given, "adaptThreads"),
-               .cache_tokens = IntegerOf(given, "cacheTokens"),
+               .cache = {.idle_limit = IntegerOf(given, "cacheTokens"),
+                         .snapshot_bytes = IntegerOf(given, "cacheBytes")},
                .step_target_ms = NumberOf(given, "stepTargetMs")},
       .queue_limit = IntegerOf(given, "queueLimit")};
   const ContextOptions& context = options.loop.context;
   const bool valid = context.cells >= 1 && context.cells <= INT32_MAX && context.max_sequences >= 1 &&
                      context.slots >= context.max_sequences && context.slots <= kMostSequences &&
                      context.batch_size >= 1 && context.batch_size <= INT32_MAX && context.micro_batch_size >= 1 &&
-                     context.threads >= 1 && context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0;
+                     context.threads >= 1 && context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0 &&
+                     options.loop.cache.idle_limit >= 0 && options.loop.cache.snapshot_bytes >= 0;
   if (!valid) throw Failure("ERR_INTERNAL", "The engine was asked for with options out of range.");
   return options;
 }
@@ -202,7 +204,14 @@ Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
     set("cellsUsed", static_cast<double>(stats.cells_used));
     set("cellsCached", static_cast<double>(stats.cells_cached));
     set("cachedTokens", static_cast<double>(stats.cached_tokens));
-    set("evictions", static_cast<double>(stats.evictions));
+    set("evictions", static_cast<double>(stats.cache.evictions));
+    set("cellHits", static_cast<double>(stats.cache.cell_hits));
+    set("checkpointHits", static_cast<double>(stats.cache.checkpoint_hits));
+    set("memoryHits", static_cast<double>(stats.cache.memory_hits));
+    set("snapshotsSaved", static_cast<double>(stats.cache.saved));
+    set("snapshotsDropped", static_cast<double>(stats.snapshots_dropped));
+    set("snapshots", static_cast<double>(stats.snapshots));
+    set("snapshotBytes", static_cast<double>(stats.snapshot_bytes));
     set("threads", static_cast<double>(stats.threads));
     set("betweenDecodesMs", stats.between_decodes_ms);
     set("decodeMs", stats.decode_ms);

@@ -81,6 +81,10 @@ Napi::Value SessionForget(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value CacheDrop(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value { return OnCache(info, [](KvCache& cache) { cache.DropLoose(); }); });
+}
+
 Napi::Value SessionSave(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const int64_t session = ToInteger(info[1]);

@@ -4,6 +4,7 @@
 
 namespace llamero {
 
+Napi::Value CacheDrop(const Napi::CallbackInfo& info);
 Napi::Value SessionTokens(const Napi::CallbackInfo& info);
 Napi::Value SessionFork(const Napi::CallbackInfo& info);
 Napi::Value SessionCut(const Napi::CallbackInfo& info);

@@ -31,6 +31,16 @@ void RequireMemory(const Model& model, const ContextOptions& options) {
                                          " MiB are free. Lower contextSize or parallel.");
 }
 
+Context::Memory MemoryOf(const llama_model* model) {
+  if (llama_model_is_recurrent(model)) return Context::Memory::kRecurrent;
+  if (llama_model_is_hybrid(model)) return Context::Memory::kHybrid;
+  return llama_model_n_swa(model) > 0 ? Context::Memory::kWindowed : Context::Memory::kPlain;
+}
+
+llama_state_seq_flags Flags(Context::Part part) {
+  return part == Context::Part::kCheckpoint ? LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY : 0;
+}
+
 bool ShouldAbort(void* data) noexcept { return static_cast<const std::atomic<bool>*>(data)->load(); }
 
 }  // namespace
@@ -60,9 +70,7 @@ struct Context::ThreadPool {
 };
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort)
-    : model_(std::move(model)),
-      options_(options),
-      can_cut_(!llama_model_is_recurrent(model_->get()) && !llama_model_is_hybrid(model_->get())) {
+    : model_(std::move(model)), options_(options), memory_(MemoryOf(model_->get())) {
   if (model_->vocabulary_only()) {
     throw Failure("ERR_UNSUPPORTED", "The model was loaded with its vocabulary only; it can't generate.");
   }
@@ -186,19 +194,34 @@ void Context::Truncate(llama_seq_id slot, int64_t length) {
 }
 
 void Context::Share(llama_seq_id from, llama_seq_id to, int64_t length) {
-  const auto end = can_cut_ ? static_cast<llama_pos>(length) : -1;
-  llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, end);
+  llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, static_cast<llama_pos>(length));
 }
 
-std::vector<uint8_t> Context::SaveSlot(llama_seq_id slot) const {
-  std::vector<uint8_t> state(llama_state_seq_get_size(context_.get(), slot));
-  state.resize(llama_state_seq_get_data(context_.get(), state.data(), state.size(), slot));
+int64_t Context::Length(llama_seq_id slot) const {
+  return int64_t{llama_memory_seq_pos_max(llama_get_memory(context_.get()), slot)} + 1;
+}
+
+bool Context::CanCut(llama_seq_id slot, int64_t length) const {
+  if (memory_ == Memory::kPlain || Length(slot) == length) return true;
+  if (memory_ != Memory::kWindowed) return false;
+  // llama.cpp keeps positions without gaps: when it takes a cell behind a window, all before it go too.
+  const int64_t first = llama_memory_seq_pos_min(llama_get_memory(context_.get()), slot);
+  return first <= std::max<int64_t>(0, length - llama_model_n_swa(model_->get()));
+}
+
+size_t Context::StateBytes(llama_seq_id slot, Part part) const {
+  return llama_state_seq_get_size_ext(context_.get(), slot, Flags(part));
+}
+
+std::vector<uint8_t> Context::SaveSlot(llama_seq_id slot, Part part) const {
+  std::vector<uint8_t> state(StateBytes(slot, part));
+  state.resize(llama_state_seq_get_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part)));
   return state;
 }
 
-bool Context::RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens) {
-  const size_t read = llama_state_seq_set_data(context_.get(), state.data(), state.size(), slot);
-  return read == state.size() && llama_memory_seq_pos_max(llama_get_memory(context_.get()), slot) + 1 == tokens;
+bool Context::RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part) {
+  const size_t read = llama_state_seq_set_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part));
+  return read == state.size() && Length(slot) == tokens;
 }
 
 }  // namespace llamero

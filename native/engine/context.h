@@ -53,16 +53,27 @@ class Context {
 
   /// Frees all cells of a slot.
   void Free(llama_seq_id slot);
-  /// Frees a slot's cells from that position on. REQUIRES: can_cut(), or nothing lies there.
+  /// Frees a slot's cells from that position on. REQUIRES: CanCut, or the checkpoint of that length was restored.
   void Truncate(llama_seq_id slot, int64_t length);
-  /// Lets `to`, an empty slot, use the first `length` cells of `from` too. REQUIRES: can_cut(), or all of them.
+  /// Lets `to`, an empty slot, use the first `length` cells of `from` too. REQUIRES: CanCut, or a checkpoint follows.
   void Share(llama_seq_id from, llama_seq_id to, int64_t length);
-  /// Whether a slot can give up its last cells alone: recurrent and hybrid models know only their latest state.
-  bool can_cut() const { return can_cut_; }
 
-  std::vector<uint8_t> SaveSlot(llama_seq_id slot) const;
-  /// Whether llama.cpp took the state and it holds that many tokens; if not the slot is to be freed.
-  bool RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens);
+  /// What a slot keeps of its tokens. kWindowed: layers with sliding windows lose the cells behind them, to others and
+  /// in saved states. kRecurrent: nothing but its latest state; kHybrid: that, and cells.
+  enum class Memory { kPlain, kWindowed, kHybrid, kRecurrent };
+  Memory memory() const { return memory_; }
+  /// Tokens in a slot.
+  int64_t Length(llama_seq_id slot) const;
+  /// Whether a slot that is cut to `length` tokens goes on as if it had never held more.
+  bool CanCut(llama_seq_id slot, int64_t length) const;
+
+  /// A checkpoint is the part of the state that can't be cut; all of it for recurrent models.
+  enum class Part { kAll, kCheckpoint };
+  size_t StateBytes(llama_seq_id slot, Part part = Part::kAll) const;
+  std::vector<uint8_t> SaveSlot(llama_seq_id slot, Part part = Part::kAll) const;
+  /// Whether llama.cpp took the state and it holds that many tokens; if not the slot is to be freed. A checkpoint goes
+  /// into a slot that holds the cells of its tokens, and may hold more: then Truncate follows.
+  bool RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part = Part::kAll);
 
  private:
   struct ThreadPool;
@@ -75,7 +86,7 @@ class Context {
   std::map<int, std::unique_ptr<ThreadPool>> pools_;  // by threads; outlive the context
   int attached_threads_ = 0;
   llama_context_ptr context_;
-  bool can_cut_;
+  Memory memory_;
   std::vector<llama_token> tokens_;
   std::vector<llama_pos> positions_;
   std::vector<int32_t> slot_counts_;

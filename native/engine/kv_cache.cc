@@ -9,40 +9,80 @@ namespace {
 
 // Less than this (often only BOS) costs more to share than to compute.
 constexpr int64_t kLeastHit = 8;
+// What a snapshot must bring beyond the cells to be worth copying back.
+constexpr int64_t kWorthRestoring = 64;
 
 }  // namespace
 
-KvCache::KvCache(Context& context, int64_t idle_limit)
-    : context_(context), idle_limit_(idle_limit), whole_paths_(!context.can_cut()) {
+KvCache::KvCache(Context& context, const KvCacheOptions& options)
+    : context_(context), options_(options), store_(options.snapshot_bytes) {
   for (int64_t slot = context.options().slots; slot-- > 0;) free_slots_.push_back(static_cast<llama_seq_id>(slot));
 }
 
-KvCache::Hit KvCache::Find(const std::string& root, std::span<const llama_token> tokens) const {
-  const Hit hit = tree_.Find(root, tokens.first(tokens.size() - 1), whole_paths_);
-  return hit.length >= kLeastHit ? hit : Hit{};
+bool KvCache::CanStart(PrefixTree::Holder holder, int64_t length) const {
+  switch (context_.memory()) {
+    case Context::Memory::kPlain:
+      return true;
+    case Context::Memory::kWindowed:
+      return context_.CanCut(holder, length);
+    default:
+      return tree_.Length(holder) == length;
+  }
 }
 
-llama_seq_id KvCache::Begin(const std::string& root, const Hit& hit, int64_t session) {
-  const llama_seq_id slot = Occupy(root, hit, session);
+KvCache::Hit KvCache::Find(const std::string& root, std::span<const llama_token> tokens) const {
+  tokens = tokens.first(tokens.size() - 1);
+  const auto usable = [this](PrefixTree::Holder holder, int64_t length) { return CanStart(holder, length); };
+  const PrefixTree::Hit cells = tree_.Find(root, tokens, usable);
+  Hit hit{.length = cells.length, .live = cells.live, .holder = cells.holder};
+  const Hit checkpoint = FindCheckpoint(root, tokens);
+  if (checkpoint.length >= hit.length + kLeastHit) hit = checkpoint;
+  if (hit.length < kLeastHit) hit = {};
+  hit.in_cells = hit.length;
+  Hit snapshot = FindSnapshot(root, tokens);
+  if (snapshot.length < hit.length + kWorthRestoring) return hit;
+  snapshot.in_cells = hit.length;
+  return snapshot;
+}
+
+std::optional<llama_seq_id> KvCache::Begin(const std::string& root, std::span<const llama_token> tokens, const Hit& hit,
+                                           int64_t session) {
+  const auto slot = Occupy(root, tokens, hit, session);
+  if (!slot) return std::nullopt;
+  PlaceMarks(*slot, root, tokens, hit.length);
   TrimIdle(0);  // what this one did not start from is in its way now
+  if (hit.snapshot != SnapshotStore::kNone) {
+    counters_.memory_hits++;
+  } else if (hit.checkpoint != SnapshotStore::kNone) {
+    counters_.checkpoint_hits++;
+  } else if (hit.length > 0) {
+    counters_.cell_hits++;
+  }
   return slot;
 }
 
-llama_seq_id KvCache::Occupy(const std::string& root, const Hit& hit, int64_t session) {
-  if (hit.length == 0) {
-    const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
-    tree_.Attach(slot, root);
-    return slot;
-  }
+std::optional<llama_seq_id> KvCache::Occupy(const std::string& root, std::span<const llama_token> tokens,
+                                            const Hit& hit, int64_t session) {
+  if (hit.snapshot != SnapshotStore::kNone) return OccupySnapshot(root, tokens.first(hit.length), hit);
+  if (hit.checkpoint != SnapshotStore::kNone) return OccupyCheckpoint(root, tokens.first(hit.length), hit);
+  if (hit.length > 0) return OccupyCells(hit, session);
+  const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
+  tree_.Attach(slot, root);
+  return slot;
+}
+
+llama_seq_id KvCache::OccupyCells(const Hit& hit, int64_t session) {
   if (MayTakeOver(hit, session)) {
-    std::erase_if(sessions_, [&](const auto& entry) { return entry.second == hit.holder; });
-    tree_.Pin(hit.holder, false);
+    TakeCheckpoint(hit.holder);  // it goes on from here; a later request may want to start here again
+    MoveSessions(hit.holder, SnapshotStore::kNone);
     tree_.Wake(hit.holder);
     return hit.holder;
   }
   tree_.Touch(hit.holder);
   const llama_seq_id slot = TakeSlot(hit.holder);
   if (slot == hit.holder) {  // the only slot left holds the prefix
+    Stash(slot);
+    MoveSessions(slot, SnapshotStore::kNone);
     context_.Truncate(slot, hit.length);
     tree_.Truncate(slot, hit.length);
     tree_.Wake(slot);
@@ -57,7 +97,7 @@ llama_seq_id KvCache::Occupy(const std::string& root, const Hit& hit, int64_t se
 bool KvCache::MayTakeOver(const Hit& hit, int64_t session) const {
   if (tree_.Length(hit.holder) != hit.length || tree_.IsLive(hit.holder)) return false;
   const auto own = sessions_.find(session);
-  return tree_.IsLoose(hit.holder) || (own != sessions_.end() && own->second == hit.holder);
+  return tree_.IsLoose(hit.holder) || (own != sessions_.end() && own->second.slot == hit.holder);
 }
 
 /// A free slot, if need be that of the oldest prefix; `spare` itself only when it is the last one.
@@ -73,21 +113,32 @@ llama_seq_id KvCache::TakeSlot(llama_seq_id spare) {
   return slot;
 }
 
+void KvCache::Extend(llama_seq_id slot, std::span<const llama_token> tokens) {
+  tree_.Append(slot, tokens);
+  const auto marks = marks_.find(slot);
+  if (marks != marks_.end() && marks->second.contains(tree_.Length(slot))) TakeCheckpoint(slot);
+}
+
 void KvCache::Settle(llama_seq_id slot) {
-  if (!whole_paths_) return context_.Truncate(slot, tree_.Length(slot));
+  const int64_t length = tree_.Length(slot);
+  const Context::Memory memory = context_.memory();
+  // A decode that was cut short leaves recurrent states undefined; it may also have taken cells of the slot's window.
+  const bool cells = memory == Context::Memory::kPlain || memory == Context::Memory::kWindowed;
+  if (cells && context_.CanCut(slot, length)) return context_.Truncate(slot, length);
   context_.Free(slot);
   tree_.Truncate(slot, 0);
 }
 
 void KvCache::Release(llama_seq_id slot, int64_t session) {
-  if (tree_.Length(slot) == 0) return Evict(slot);
+  marks_.erase(slot);
+  if (tree_.Length(slot) == 0) return Free(slot);
   tree_.Rest(slot);
-  if (session != 0) Keep(session, slot);
+  if (session != 0) Keep(session, {.slot = slot});
   TrimIdle(1);  // a conversation goes on from the latest one
 }
 
 void KvCache::TrimIdle(size_t spared) {
-  while (tree_.loose_cells() > idle_limit_ && tree_.loose_count() > spared) Evict(*tree_.Oldest(false));
+  while (tree_.loose_cells() > options_.idle_limit && tree_.loose_count() > spared) Evict(*tree_.Oldest(false));
 }
 
 void KvCache::MakeRoom(int64_t cells) {
@@ -98,81 +149,23 @@ void KvCache::MakeRoom(int64_t cells) {
   }
 }
 
+void KvCache::DropLoose() {
+  while (const auto oldest = tree_.Oldest(false)) Free(*oldest);
+  store_.Clear();
+}
+
 void KvCache::Evict(llama_seq_id slot) {
-  if (tree_.Length(slot) > 0) evictions_++;
-  std::erase_if(sessions_, [&](const auto& entry) { return entry.second == slot; });
+  counters_.evictions++;
+  Stash(slot);
+  Free(slot);
+}
+
+void KvCache::Free(llama_seq_id slot) {
+  MoveSessions(slot, SnapshotStore::kNone);
+  marks_.erase(slot);
   context_.Free(slot);
   tree_.Remove(slot);
   free_slots_.push_back(slot);
-}
-
-void KvCache::Keep(int64_t session, llama_seq_id slot) {
-  Forget(session);
-  sessions_[session] = slot;
-  tree_.Pin(slot, true);
-}
-
-bool KvCache::Fork(int64_t session, int64_t fork) {
-  const auto position = sessions_.find(session);
-  if (position == sessions_.end()) return false;
-  const llama_seq_id from = position->second;
-  const llama_seq_id slot = TakeSlot(from);
-  if (slot == from) return false;
-  const int64_t length = tree_.Length(from);
-  context_.Share(from, slot, length);
-  tree_.Attach(slot, from, length);
-  tree_.Rest(slot);
-  Keep(fork, slot);
-  return true;
-}
-
-void KvCache::Cut(int64_t session, int64_t length) {
-  const auto position = sessions_.find(session);
-  if (position == sessions_.end()) return;
-  const llama_seq_id slot = position->second;
-  if (length >= tree_.Length(slot)) return;
-  if (length == 0 || whole_paths_) return Forget(session);
-  context_.Truncate(slot, length);
-  tree_.Truncate(slot, length);
-}
-
-void KvCache::Forget(int64_t session) {
-  const auto position = sessions_.find(session);
-  if (position == sessions_.end()) return;
-  const llama_seq_id slot = position->second;
-  sessions_.erase(position);
-  tree_.Pin(slot, false);
-  TrimIdle(1);
-}
-
-int64_t KvCache::KeptTokens(int64_t session) const {
-  const auto position = sessions_.find(session);
-  return position == sessions_.end() ? 0 : tree_.Length(position->second);
-}
-
-std::optional<KvCache::Snapshot> KvCache::Save(int64_t session) const {
-  const auto position = sessions_.find(session);
-  if (position == sessions_.end()) return std::nullopt;
-  return Snapshot{tree_.TokensOf(position->second), context_.SaveSlot(position->second)};
-}
-
-void KvCache::Restore(int64_t session, const std::string& root, const Snapshot& snapshot) {
-  const auto tokens = static_cast<int64_t>(snapshot.tokens.size());
-  MakeRoom(tokens);
-  if (context_.options().cells - tree_.cells() < tokens) {
-    throw Failure("ERR_CONTEXT_FULL", "The running requests leave no room for the session's " + std::to_string(tokens) +
-                                          " tokens; wait for some to end.");
-  }
-  const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
-  if (!context_.RestoreSlot(slot, snapshot.state, tokens)) {
-    context_.Free(slot);
-    free_slots_.push_back(slot);
-    throw Failure("ERR_STATE_MISMATCH", "llama.cpp refused the saved state; it was made by another model or build.");
-  }
-  tree_.Attach(slot, root);
-  tree_.Append(slot, snapshot.tokens);
-  tree_.Rest(slot);
-  Keep(session, slot);
 }
 
 }  // namespace llamero

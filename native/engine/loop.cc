@@ -27,7 +27,7 @@ Loop::Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const
     : model_(std::move(model)),
       options_(options),
       context_(model_, options.context, abort),
-      cache_(context_, options.cache_tokens),
+      cache_(context_, options.cache),
       hooks_(std::move(hooks)) {
   const int threads = context_.options().threads;
   for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
@@ -138,6 +138,7 @@ std::vector<PlanSequence> Loop::Candidates() {
   std::vector<PlanSequence> candidates;
   std::vector<const Sequence*> leaders;
   std::vector<const Sequence*> waiting;
+  branches_.clear();
   for (const auto& [id, sequence] : sequences_) {
     if (sequence.slot == Sequence::kNoSlot) {
       if (!sequence.parked()) waiting.push_back(&sequence);
@@ -153,7 +154,7 @@ std::vector<PlanSequence> Loop::Candidates() {
   const auto most = static_cast<size_t>(2 * context_.options().max_sequences);
   for (const Sequence* sequence : std::span(waiting).first(std::min(waiting.size(), most))) {
     const KvCache::Hit hit = cache_.Find(sequence->cache_root(), sequence->tokens());
-    if (WaitsForPrefix(*sequence, hit.length, leaders)) continue;
+    if (WaitsForPrefix(*sequence, hit.in_cells, leaders)) continue;
     candidates.push_back(sequence->Planned());
     candidates.back().reusable = hit.length;
     candidates.back().taken = hit.live;
@@ -162,30 +163,49 @@ std::vector<PlanSequence> Loop::Candidates() {
   return candidates;
 }
 
-bool Loop::WaitsForPrefix(const Sequence& sequence, int64_t reusable,
-                          const std::vector<const Sequence*>& leaders) const {
+bool Loop::WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders) {
   return std::any_of(leaders.begin(), leaders.end(), [&](const Sequence* leader) {
     if (leader->priority() < sequence.priority() || leader->cache_root() != sequence.cache_root()) return false;
     const auto useful = std::min(CommonPrefix(sequence, *leader), static_cast<int64_t>(sequence.tokens().size()) - 1);
-    return useful > leader->computed() && useful - reusable >= kWorthWaiting;
+    const bool waits = useful > leader->computed() && useful - reusable >= kWorthWaiting;
+    if (waits) branches_.emplace(leader->id(), useful);
+    return waits;
   });
 }
 
 /// Gives slots to the sequences that start, each with the prefix that the plan counted on, and makes room for all.
 void Loop::BeginRuns(Plan& plan) {
+  cache_.NextStep();
   std::erase_if(plan.runs, [&](const PlanRun& run) {
     Sequence& sequence = sequences_.at(run.id);
     if (sequence.slot != Sequence::kNoSlot) return false;
     KvCache::Hit hit = cache_.Find(sequence.cache_root(), sequence.tokens());
-    if (hit.length < run.from) return true;  // its prefix gave way to another run of this step: plan again
+    // What it would start from changed with another run of this step: plan again.
+    if (hit.length < run.from || (hit.length > run.from && !cache_.can_shorten())) return true;
     hit.length = run.from;
-    sequence.Begin(cache_.Begin(sequence.cache_root(), hit, sequence.session()), run.from);
+    const auto slot = cache_.Begin(sequence.cache_root(), sequence.tokens(), hit, sequence.session());
+    if (!slot) return true;
+    sequence.Begin(*slot, run.from);
     stats_.cached_tokens += run.from;
     return false;
   });
+  StopAtMarks(plan);
   int64_t cells = 0;
   for (const PlanRun& run : plan.runs) cells += run.count;
   cache_.MakeRoom(cells);
+}
+
+/// A prefill that comes to a place where the cache wants a checkpoint ends its chunk there.
+void Loop::StopAtMarks(Plan& plan) {
+  for (PlanRun& run : plan.runs) {
+    const llama_seq_id slot = sequences_.at(run.id).slot;
+    const auto [first, last] = branches_.equal_range(run.id);
+    for (auto branch = first; branch != last; ++branch) cache_.Mark(slot, branch->second);
+    const int64_t mark = cache_.NextMark(slot, run.from);
+    if (mark < 0 || mark >= run.from + run.count) continue;
+    run.count = mark - run.from;
+    run.sample = false;
+  }
 }
 
 void Loop::FillBatch(const Plan& plan) {
@@ -304,6 +324,7 @@ void Loop::Remove(Sequences::iterator position) {
 }
 
 void Loop::EndAll(const std::string& code, const std::string& message) {
+  cache_.StopSaving();
   while (!sequences_.empty()) Fail(sequences_.begin()->second, code, message);
   Publish();
 }
@@ -336,7 +357,10 @@ EngineStats Loop::Stats() const {
   EngineStats stats = stats_;
   stats.cells_used = cache_.live_cells();
   stats.cells_cached = cache_.cells() - stats.cells_used;
-  stats.evictions = cache_.evictions();
+  stats.cache = cache_.counters();
+  stats.snapshots = cache_.store().count();
+  stats.snapshot_bytes = cache_.store().bytes();
+  stats.snapshots_dropped = cache_.store().dropped();
   for (const auto& [id, sequence] : sequences_) {
     if (sequence.parked()) {
       stats.parked++;

@@ -20,7 +20,7 @@ namespace llamero {
 struct LoopOptions {
   ContextOptions context;
   bool adapt_threads = true;
-  int64_t cache_tokens = 0;  // most tokens of ended requests that are kept for others
+  KvCacheOptions cache;
   double step_target_ms = 50;
 };
 
@@ -35,7 +35,10 @@ struct EngineStats {
   int64_t cells_used = 0;
   int64_t cells_cached = 0;
   int64_t cached_tokens = 0;
-  int64_t evictions = 0;
+  KvCache::Counters cache;
+  int64_t snapshots = 0;
+  int64_t snapshot_bytes = 0;
+  int64_t snapshots_dropped = 0;
   int64_t threads = 0;
   int64_t deliveries = 0;
   double between_decodes_ms = 0;
@@ -82,8 +85,9 @@ class Loop {
 
   Plan MakePlan();
   std::vector<PlanSequence> Candidates();
-  bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders) const;
+  bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
   void BeginRuns(Plan& plan);
+  void StopAtMarks(Plan& plan);
   void FillBatch(const Plan& plan);
   Context::Outcome TimedDecode(const Plan& plan);
   void Learn(const Plan& plan, double milliseconds);
@@ -103,7 +107,8 @@ class Loop {
   KvCache cache_;
   Hooks hooks_;
   Sequences sequences_;
-  std::map<int64_t, int> rows_;  // sequence → index of its sampled row in the batch
+  std::map<int64_t, int> rows_;               // sequence → index of its sampled row in the batch
+  std::multimap<int64_t, int64_t> branches_;  // sequence → where others wait to leave its path
   std::vector<News> news_;
   std::array<ThreadState, 5> threads_;  // by the size of the step
   PrefillPace pace_;

@@ -32,13 +32,13 @@ void Walk(const Node& node, const Visit& visit) {
 PrefixTree::PrefixTree() = default;
 PrefixTree::~PrefixTree() = default;
 
-PrefixTree::Node& PrefixTree::RootOf(const std::string& root) {
+PrefixTree::Node& PrefixTree::NodeOf(const std::string& root) {
   std::unique_ptr<Node>& node = roots_[root];
   if (!node) node = std::make_unique<Node>();
   return *node;
 }
 
-PrefixTree::Hit PrefixTree::Find(const std::string& root, std::span<const Token> tokens, bool whole_paths) const {
+PrefixTree::Hit PrefixTree::Find(const std::string& root, std::span<const Token> tokens, const Usable& usable) const {
   const auto position = roots_.find(root);
   if (position == roots_.end()) return {};
   Hit best;
@@ -48,12 +48,15 @@ PrefixTree::Hit PrefixTree::Find(const std::string& root, std::span<const Token>
     const int64_t matched = mine - node.tokens.begin();
     const bool whole = matched == node.size();
     if (node.live > 0) live += matched;
-    const auto ends_here = [&](Holder holder) { return holders_.at(holder).end == &node; };
-    // One who stops here first: his slot may be taken over.
-    auto holder = std::find_if(node.holders.begin(), node.holders.end(), ends_here);
-    if (holder == node.holders.end() && !whole_paths) holder = node.holders.begin();
-    const bool usable = holder != node.holders.end() && (whole || !whole_paths);
-    if (usable && node.start + matched > best.length) best = {*holder, node.start + matched, live};
+    const int64_t length = node.start + matched;
+    if (length > best.length) {
+      const auto serves = [&](Holder holder) { return !usable || usable(holder, length); };
+      const auto ends_here = [&](Holder holder) { return holders_.at(holder).end == &node && serves(holder); };
+      // One who stops here first: his slot may be taken over.
+      auto holder = std::find_if(node.holders.begin(), node.holders.end(), ends_here);
+      if (holder == node.holders.end()) holder = std::find_if(node.holders.begin(), node.holders.end(), serves);
+      if (holder != node.holders.end()) best = {*holder, length, live};
+    }
     if (!whole) return;
     // The same tokens may have been computed twice: look into every child that begins alike.
     for (const auto& child : node.children) {
@@ -66,7 +69,7 @@ PrefixTree::Hit PrefixTree::Find(const std::string& root, std::span<const Token>
 }
 
 void PrefixTree::Attach(Holder holder, const std::string& root) {
-  Node& node = RootOf(root);
+  Node& node = NodeOf(root);
   node.holders.push_back(holder);
   node.live++;
   holders_[holder] = {.end = &node, .used = ++clock_};
@@ -140,6 +143,7 @@ void PrefixTree::Remove(Holder holder) {
   const Path path = position->second;
   holders_.erase(position);
   Leave(path.end, nullptr, holder, path.live);
+  std::erase_if(roots_, [](const auto& root) { return root.second->holders.empty(); });
 }
 
 /// Takes the holder off the nodes from `from` up to, but not including, `until`, and frees those that nobody holds.
@@ -179,6 +183,29 @@ std::vector<PrefixTree::Token> PrefixTree::TokensOf(Holder holder) const {
     std::copy(node->tokens.begin(), node->tokens.end(), tokens.begin() + node->start);
   }
   return tokens;
+}
+
+std::string PrefixTree::RootOf(Holder holder) const {
+  const Node* node = holders_.at(holder).end;
+  while (node->parent != nullptr) node = node->parent;
+  const auto is_it = [&](const auto& root) { return root.second.get() == node; };
+  return std::find_if(roots_.begin(), roots_.end(), is_it)->first;
+}
+
+int64_t PrefixTree::SharedLength(Holder holder) const {
+  const Node* node = holders_.at(holder).end;
+  while (node->holders.size() == 1 && node->parent != nullptr) node = node->parent;
+  return node->end();
+}
+
+std::vector<PrefixTree::Holder> PrefixTree::Beginnings(Holder holder) const {
+  std::vector<Holder> beginnings;
+  for (const Node* node = holders_.at(holder).end; node != nullptr; node = node->parent) {
+    for (const Holder other : node->holders) {
+      if (other != holder && holders_.at(other).end == node) beginnings.push_back(other);
+    }
+  }
+  return beginnings;
 }
 
 std::optional<PrefixTree::Holder> PrefixTree::Oldest(bool also_pinned, Holder except) const {

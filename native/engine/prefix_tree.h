@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,9 +32,10 @@ class PrefixTree {
     int64_t length = 0;       // tokens
     int64_t live = 0;         // of these, tokens that a live holder holds: they are taken already
   };
-  /// The longest prefix of `tokens` that somebody under `root` holds. With `whole_paths` only paths that somebody holds
-  /// to their very end count: the memory of recurrent models can't be cut.
-  Hit Find(const std::string& root, std::span<const Token> tokens, bool whole_paths = false) const;
+  /// Whether one can start behind the first `length` tokens of a holder: not every memory can be cut.
+  using Usable = std::function<bool(Holder, int64_t length)>;
+  /// The longest prefix of `tokens` that somebody under `root` holds, and can be started from.
+  Hit Find(const std::string& root, std::span<const Token> tokens, const Usable& usable = nullptr) const;
 
   /// A new live holder that starts with the first `length` tokens of `other`'s path, or with none.
   /// REQUIRES: `holder` is not in the tree; `other` holds at least `length` tokens.
@@ -58,6 +60,11 @@ class PrefixTree {
   bool IsLoose(Holder holder) const { return !holders_.at(holder).live && !holders_.at(holder).pinned; }
   int64_t Length(Holder holder) const;
   std::vector<Token> TokensOf(Holder holder) const;
+  std::string RootOf(Holder holder) const;
+  /// How many of its first tokens somebody else holds too.
+  int64_t SharedLength(Holder holder) const;
+  /// Those who hold a beginning of this one's path and nothing else.
+  std::vector<Holder> Beginnings(Holder holder) const;
 
   /// The idle holder to give up first: loose before pinned, and these only if `also_pinned`; least recently used first.
   std::optional<Holder> Oldest(bool also_pinned, Holder except = kNobody) const;
@@ -79,7 +86,7 @@ class PrefixTree {
     int64_t used = 0;
   };
 
-  Node& RootOf(const std::string& root);
+  Node& NodeOf(const std::string& root);
   Node& CutAt(Node& node, int64_t depth);
   void Leave(Node* from, const Node* until, Holder holder, bool live);
   void CountLive(Node* end, int change);

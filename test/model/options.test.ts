@@ -175,6 +175,7 @@ describe('options of opening a model', () => {
     contextSize: [...wrongForIntegers, 0, 15, 2 ** 24 + 1],
     parallel: [...wrongForIntegers, 0, 257],
     cacheTokens: [...wrongForIntegers, -1, 2 ** 24 + 1],
+    cacheBytes: [...wrongForIntegers, -1, 2 ** 40 + 1],
     threads: [...wrongForIntegers, 0, 513],
     adaptThreads: wrongForBooleans,
     flashAttention: [null, true, 'yes', 1],

@@ -48,6 +48,7 @@ const engineDefaults = {
   maxSequences: 4,
   cachedSequences: 0,
   cacheTokens: 0,
+  cacheBytes: 0,
   batchSize: 512,
   microBatchSize: 512,
   threads: 1,

@@ -51,6 +51,7 @@ export const plainEngine: NativeEngineOptions = {
   maxSequences: 8,
   cachedSequences: 0,
   cacheTokens: 0,
+  cacheBytes: 0,
   batchSize: 512,
   microBatchSize: 512,
   threads: 2,
@@ -77,6 +78,7 @@ export interface RawRequest extends Partial<Omit<NativeRequest, 'sampler' | 'tok
 
 export interface RawEngine {
   readonly model: NativeModel
+  readonly native: NativeEngine
   tokenize(text: string): Promise<Int32Array>
   /** Runs a prompt to its end; an end by error is a result too. */
   run(prompt: string | Int32Array, request?: RawRequest): Promise<RawResult>
@@ -94,6 +96,7 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
   const tokenize = (text: string) => addon.tokenize(model, [{ text, trusted: true }], { addSpecial: false })
   return {
     model,
+    native: engine,
     tokenize,
     async run(prompt, { sampler, ...request } = {}) {
       const tokens = typeof prompt === 'string' ? await tokenize(prompt) : prompt

@@ -7,13 +7,19 @@ const addon = bareAddon(directory)
 async function manyRequests(count) {
   const model = await loadModel(addon, path)
   const inboxes = { current: new Inbox() }
-  const engine = await createEngine(addon, model, { maxSequences: 16 }, (news) => inboxes.current.take(news))
+  const options = { maxSequences: 16, cachedSequences: 4, cacheBytes: 2 ** 20 }
+  const engine = await createEngine(addon, model, options, (news) => inboxes.current.take(news))
   const prompt = await tokenize(addon, model, 'K1')
+  // Now and then a longer one, which goes to main memory when it has ended.
+  const longer = await tokenize(addon, model, 'K1'.padEnd(120, '.'))
   for (let done = 0; done < count; done += 16) {
     inboxes.current = new Inbox()
     const ids = Array.from({ length: 16 }, (_, index) =>
       addon.engineSubmit(engine, requestFor(prompt, { maxTokens: 1 + (index % 2), stop: ['zz'] })),
     )
+    if (done % 64 === 0) {
+      ids.push(addon.engineSubmit(engine, requestFor(longer, { maxTokens: 1, cacheKey: String(done % 1024) })))
+    }
     await Promise.all(ids.map((id) => inboxes.current.ended(id)))
   }
   await addon.engineClose(engine)

@@ -107,6 +107,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('engineClose')
       asEngine(engine).close()
     },
+    cacheDrop: async () => undefined,
     sessionTokens: async (engine, session) => asEngine(engine).sessions.get(session)?.length ?? 0,
     sessionFork: async (engine, session, fork) => asEngine(engine).forkSession(session, fork),
     sessionCut: async (engine, session, tokens) => asEngine(engine).cutSession(session, tokens),
@@ -121,7 +122,18 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
   }
 }
 
-const noCache = { cellsCached: 0, cachedTokens: 0, evictions: 0 }
+const noCache = {
+  cellsCached: 0,
+  cachedTokens: 0,
+  evictions: 0,
+  cellHits: 0,
+  checkpointHits: 0,
+  memoryHits: 0,
+  snapshotsSaved: 0,
+  snapshotsDropped: 0,
+  snapshots: 0,
+  snapshotBytes: 0,
+}
 
 const defaultInfo: NativeModelInfo = {
   description: 'fake',

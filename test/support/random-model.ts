@@ -1,10 +1,12 @@
 import { writeFile } from 'node:fs/promises'
-import { bool, f32, text, u32, writeGguf, type WriterTensor, type WriterValue } from './gguf-writer.js'
+import { array, bool, f32, text, u32, writeGguf, type WriterTensor, type WriterValue } from './gguf-writer.js'
 import { seededRandom, type Random } from './seeded-random.js'
 import { bpeVocabulary, spmVocabulary, wpmVocabulary, type Vocabulary } from './tiny-vocabulary.js'
 
 export const randomArchitectures = ['llama', 'mistral', 'gemma3', 'phi3', 'qwen2', 'qwen3', 'exaone', 'bert'] as const
-export type RandomArchitecture = (typeof randomArchitectures)[number]
+/** Models with a state that can't be cut: recurrent, and hybrid with attention in every second layer. */
+export const statefulArchitectures = ['mamba', 'lfm2'] as const
+export type RandomArchitecture = (typeof randomArchitectures)[number] | (typeof statefulArchitectures)[number]
 
 export interface RandomModelOptions {
   readonly seed?: number
@@ -19,6 +21,10 @@ const keyHeads = 2
 const headWidth = width / heads
 const keyWidth = keyHeads * headWidth
 const feedForward = 96
+const innerWidth = 2 * width
+const convolution = 4
+const stateSize = 8
+const timeRank = 4
 const contextLength = 2048
 /** BERT has a learnt vector for each position. */
 const bertContextLength = 512
@@ -31,9 +37,12 @@ interface Family {
   readonly architecture: string
   readonly vocabulary: () => Vocabulary
   readonly metadata: Readonly<Record<string, WriterValue>>
-  /** Tensors of one layer, named without their prefix. */
-  readonly layer: Shapes
-  readonly outer?: Shapes
+  /** Metadata with a number for each layer, in turn. */
+  readonly perLayer?: Readonly<Record<string, readonly number[]>>
+  /** Tensors of one layer, named without their prefix; of the layers in turn if there are several. */
+  readonly layer: Shapes | readonly Shapes[]
+  /** Beside the embedding; `null` stands for the size of the vocabulary. */
+  readonly outer?: Readonly<Record<string, readonly (number | null)[]>>
 }
 
 const separate: Shapes = {
@@ -46,6 +55,13 @@ const headNorms: Shapes = { 'attn_q_norm.weight': [headWidth], 'attn_k_norm.weig
 const gated: Shapes = {
   'attn_norm.weight': [width],
   'attn_output.weight': [width, width],
+  'ffn_norm.weight': [width],
+  'ffn_gate.weight': [width, feedForward],
+  'ffn_up.weight': [width, feedForward],
+  'ffn_down.weight': [feedForward, width],
+}
+const gatedOnly: Shapes = {
+  'attn_norm.weight': [width],
   'ffn_norm.weight': [width],
   'ffn_gate.weight': [width, feedForward],
   'ffn_up.weight': [width, feedForward],
@@ -108,6 +124,48 @@ const families: Readonly<Record<RandomArchitecture, Family>> = {
     layer: { ...llamaLayer, ...headNorms },
   },
   exaone: { architecture: 'exaone', vocabulary: () => bpeVocabulary('exaone'), metadata: rope, layer: llamaLayer },
+  mamba: {
+    architecture: 'mamba',
+    vocabulary: spmVocabulary,
+    metadata: {
+      'ssm.conv_kernel': u32(convolution),
+      'ssm.inner_size': u32(innerWidth),
+      'ssm.state_size': u32(stateSize),
+      'ssm.time_step_rank': u32(timeRank),
+    },
+    layer: {
+      'attn_norm.weight': [width],
+      'ssm_in.weight': [width, 2 * innerWidth],
+      'ssm_conv1d.weight': [convolution, innerWidth],
+      'ssm_conv1d.bias': [innerWidth],
+      'ssm_x.weight': [innerWidth, timeRank + 2 * stateSize],
+      'ssm_dt.weight': [timeRank, innerWidth],
+      'ssm_dt.bias': [innerWidth],
+      ssm_a: [stateSize, innerWidth],
+      ssm_d: [innerWidth],
+      'ssm_out.weight': [innerWidth, width],
+    },
+  },
+  lfm2: {
+    architecture: 'lfm2',
+    vocabulary: spmVocabulary,
+    metadata: {
+      ...rope,
+      'shortconv.l_cache': u32(convolution),
+    },
+    // The layers without key heads are the recurrent ones.
+    perLayer: { 'attention.head_count_kv': [0, keyHeads] },
+    layer: [
+      {
+        ...gatedOnly,
+        'shortconv.conv.weight': [convolution, width],
+        'shortconv.in_proj.weight': [width, 3 * width],
+        'shortconv.out_proj.weight': [width, width],
+      },
+      { ...gatedOnly, ...separate, ...headNorms, 'attn_output.weight': [width, width] },
+    ],
+    outer: { 'token_embd_norm.weight': [width], 'output.weight': [width, null] },
+  },
   bert: {
     architecture: 'bert',
     vocabulary: wpmVocabulary,
@@ -161,13 +219,22 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
     'attention.layer_norm_rms_epsilon': f32(1e-6),
     ...family.metadata,
   }
+  for (const [key, turns] of Object.entries(family.perLayer ?? {})) {
+    const values = Array.from({ length: layers }, (_, layer) => turns[layer % turns.length] ?? 0)
+    own[key] = array('int32', values)
+  }
   const prefixed = Object.entries(own).map(([key, value]) => [`${family.architecture}.${key}`, value] as const)
-  const outer = family.outer ?? { 'output_norm.weight': [width], 'output.weight': [width, vocabulary.tokens.length] }
+  const size = vocabulary.tokens.length
+  const outer = family.outer ?? { 'output_norm.weight': [width], 'output.weight': [width, null] }
+  const turns = Array.isArray(family.layer) ? (family.layer as readonly Shapes[]) : [family.layer as Shapes]
   const shapes: [string, readonly number[]][] = [
-    ['token_embd.weight', [width, vocabulary.tokens.length]],
-    ...Object.entries(outer),
+    ['token_embd.weight', [width, size]],
+    ...Object.entries(outer).map(([name, shape]): [string, number[]] => [name, shape.map((given) => given ?? size)]),
     ...Array.from({ length: layers }, (_, layer) =>
-      Object.entries(family.layer).map(([name, shape]): [string, readonly number[]] => [`blk.${layer}.${name}`, shape]),
+      Object.entries(turns[layer % turns.length] ?? {}).map(([name, shape]): [string, readonly number[]] => [
+        `blk.${layer}.${name}`,
+        shape,
+      ]),
     ).flat(),
   ]
   return writeGguf({
@@ -196,7 +263,8 @@ export async function writeRandomModel(
 
 function randomTensor(name: string, dimensions: readonly number[], random: Random): WriterTensor {
   const data = new Float32Array(dimensions.reduce((product, dimension) => product * dimension, 1))
-  const around = name.endsWith('norm.weight') ? 1 : 0
+  // A state that grows (a positive ssm_a) would run away.
+  const around = name.endsWith('norm.weight') ? 1 : name.endsWith('ssm_a') ? -1 : 0
   const spread = dimensions.length === 1 ? 0.1 : 1.5 / Math.sqrt(dimensions[0] ?? 1)
   for (let index = 0; index < data.length; index++)
     data[index] = around + spread * (random() + random() + random() - 1.5)
