@@ -55,6 +55,7 @@ const shapes = fc.record({
   maxSequences: fc.constantFrom(2, 5, 16),
   cachedSequences: fc.constantFrom(0, 1, 3, 16),
   cacheTokens: fc.constantFrom(0, 64, 200, 1024),
+  cacheBytes: fc.constantFrom(0, 40_000, 2 ** 22),
   batchSize: fc.constantFrom(16, 40, 256),
   microBatchSize: fc.constantFrom(16, 64),
   stepTargetMs: fc.constantFrom(0.01, 50),

@@ -15,7 +15,11 @@ const shape = {
   batchSize: 512,
 }
 
-async function ask(engine: TestEngine, prompt: string, options: object = {}): Promise<{ text: string; cached: number }> {
+async function ask(
+  engine: TestEngine,
+  prompt: string,
+  options: object = {},
+): Promise<{ text: string; cached: number }> {
   const tokens = await engine.tokenize(prompt)
   const id = engine.submit(tokens, { bufferTokens: 1e6, maxTokens: 6, ignoreEos: true, ...options })
   const text = await engine.inbox.ended(id)

@@ -77,7 +77,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('say' as const),
       fork: fc.boolean(),
-      fill: fc.nat({ max: 90 }),
+      fill: fc.nat({ max: 140 }),
       key,
       maxTokens: fc.integer({ min: 1, max: 24 }),
       priority: fc.integer({ min: -1, max: 1 }),
