@@ -30,12 +30,13 @@ const request = { maxTokens: 8, ignoreEos: true, logprobs: 3 }
  * How far a log probability may be from the one computed from scratch: batches of other shapes are summed in another
  * order, in 16 bits where they pass the KV cache.
  */
-const tolerance = 0.02
+const tolerance = 0.005
 
 /** The same words with the same probabilities; where two words are nearly alike, rounding may choose, and the rest differs. */
 function expectSame(actual: RawResult, fresh: RawResult): void {
   for (const [index, expected] of fresh.logprobs.entries()) {
-    const [best, second] = expected
+    const [best] = expected
+    const second = expected.find(({ token }) => token !== best?.token)
     const found = actual.logprobs[index]?.[0]
     const close = (best?.logprob ?? 0) - (second?.logprob ?? -Infinity) < tolerance
     if (close && found?.token !== best?.token) return
@@ -108,7 +109,7 @@ describe.each(kinds)('on %s', (kind) => {
     const kept = await addon.sessionTokens(engine.native, 1)
     expect(kept).toBeGreaterThanOrEqual(199)
     expect(kept).toBeLessThanOrEqual(205)
-    expect(await check(engine, [...second.slice(0, kept), ...words(13, 30)], { session: 1 })).toBe(kept)
+    expect(await check(engine, [...second.slice(0, kept), ...words(13, 6)], { session: 1 })).toBe(kept)
   })
 
   it('a session that was saved goes on elsewhere, and is rewound or computed again there', async () => {
@@ -122,7 +123,7 @@ describe.each(kinds)('on %s', (kind) => {
     expect(await check(other, [...saved.tokens, ...words(15, 20)], { session: 5 })).toBe(saved.tokens.length)
     await addon.sessionRestore(other.native, 6, '', saved)
     await addon.sessionCut(other.native, 6, 100)
-    await check(other, [...first.slice(0, 100), ...words(16, 90)], { session: 6 })
+    await check(other, [...first.slice(0, 100), ...words(16, 5)], { session: 6 })
   })
 
   it('two conversations that alternate each get their past back from main memory', async () => {
@@ -140,8 +141,8 @@ describe.each(kinds)('on %s', (kind) => {
     expect(memoryHits + checkpointHits).toBeGreaterThanOrEqual(4)
     expect(snapshotBytes).toBeGreaterThan(0)
     // What came back is cut where another one leaves it.
-    await check(engine, [...words(17, 260).slice(0, 220), ...words(30, 20)])
-    await check(engine, [...words(18, 240).slice(0, 100), ...words(31, 20)])
+    await check(engine, [...words(17, 260).slice(0, 220), ...words(30, 4)])
+    await check(engine, [...words(18, 240).slice(0, 100), ...words(31, 4)])
   })
 
   it('answers stay right when the cells run short', async () => {
@@ -152,7 +153,7 @@ describe.each(kinds)('on %s', (kind) => {
       ...words(40 + (index % 4), 60 + 10 * index),
     ])
     await Promise.all(prompts.map((prompt) => check(engine, prompt)))
-    for (const prompt of prompts) await check(engine, [...prompt.slice(0, -20), ...words(60, 25)])
+    for (const prompt of prompts) await check(engine, [...prompt.slice(0, -20), ...words(60, 5)])
   })
 
   it('without main memory for checkpoints a request starts where another one ended, or from the beginning', async () => {
