@@ -3,6 +3,7 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
+import type { NativeCacheStats } from './native-cache-stats.js'
 import type { BudgetLimits, NativeMemoryNeed, PaceStep, PrefillPace } from './native-policy-types.js'
 
 export type * from './native-policy-types.js'
@@ -232,7 +233,7 @@ export interface NativeNews {
   readonly finish?: NativeFinish
 }
 
-export interface NativeEngineStats {
+export interface NativeEngineStats extends NativeCacheStats {
   readonly steps: number
   readonly promptTokens: number
   readonly outputTokens: number
@@ -246,18 +247,6 @@ export interface NativeEngineStats {
   readonly cellsCached: number
   /** Prompt tokens that were not computed because they lay in the cache. */
   readonly cachedTokens: number
-  /** Prefixes that gave way in the cells. */
-  readonly evictions: number
-  /** Requests that started from cells, at a checkpoint, and from a snapshot in main memory. */
-  readonly cellHits: number
-  readonly checkpointHits: number
-  readonly memoryHits: number
-  /** Snapshots and checkpoints made, and those that left main memory for others. */
-  readonly snapshotsSaved: number
-  readonly snapshotsDropped: number
-  /** Snapshots and checkpoints in main memory now, and their bytes. */
-  readonly snapshots: number
-  readonly snapshotBytes: number
   /** Threads used by the last step. */
   readonly threads: number
   /** Time between the end of one decode and the start of the next, summed, in ms: what we add to llama.cpp. */
