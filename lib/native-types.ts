@@ -3,7 +3,7 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
-import type { NativeCacheStats } from './native-cache-stats.js'
+import type { NativeCacheStats } from './native-cache-types.js'
 import type { BudgetLimits, NativeMemoryNeed, PaceStep, PrefillPace } from './native-policy-types.js'
 
 export type * from './native-policy-types.js'

@@ -6,7 +6,8 @@ import { contract, readSource, sourceFiles, type SourceFile } from './source-fil
 const arrows: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   'native-policy-types': [],
-  'native-types': ['errors', 'native-policy-types'],
+  'native-cache-types': [],
+  'native-types': ['errors', 'native-cache-types', 'native-policy-types'],
   native: ['errors', 'native-types'],
   chat: ['errors', 'native-types'],
   gguf: ['errors'],
