@@ -1,3 +1,11 @@
+export {
+  adapterBase,
+  checkControlVector,
+  checkLora,
+  type AdapterBase,
+  type Direction,
+  type LoraSummary,
+} from './adapter-check.js'
 export { readGguf, type GgufFile, type ReadGgufOptions } from './gguf-file.js'
 export { validateModel, type ValidateModelOptions } from './model-check.js'
 export { formatCount, summarizeModel, type ModelSummary } from './model-summary.js'

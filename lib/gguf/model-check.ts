@@ -37,12 +37,7 @@ const hostIsLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
  * tokenizer, byte order or kind of file that this build cannot run
  */
 export function validateModel(file: GgufFile, options: ValidateModelOptions = {}): void {
-  if (file.littleEndian !== hostIsLittleEndian) {
-    const [found, needed] = file.littleEndian ? ['little', 'big'] : ['big', 'little']
-    throw unsupportedModel(
-      `it is ${found}-endian and this machine is ${needed}-endian; fetch or convert the other kind.`,
-    )
-  }
+  checkByteOrder(file)
   const kind = readString(file, 'general.type')
   if (kind !== undefined && otherKinds[kind] !== undefined)
     throw unsupportedModel(`it is ${otherKinds[kind]}.`, { kind })
@@ -59,6 +54,13 @@ export function validateModel(file: GgufFile, options: ValidateModelOptions = {}
   if (options.vocabularyOnly === true) return
   checkHyperparameters(file, architecture)
   checkWeights(file)
+}
+
+/** llama.cpp does not swap bytes. */
+export function checkByteOrder(file: GgufFile): void {
+  if (file.littleEndian === hostIsLittleEndian) return
+  const [found, needed] = file.littleEndian ? ['little', 'big'] : ['big', 'little']
+  throw unsupportedModel(`it is ${found}-endian and this machine is ${needed}-endian; fetch or convert the other kind.`)
 }
 
 function checkSplit(file: GgufFile): void {

@@ -13,6 +13,10 @@ export interface RandomModelOptions {
   readonly layers?: number
   /** Keys to add, replace, or leave out where `undefined`. */
   readonly metadata?: Readonly<Record<string, WriterValue | undefined>>
+  /** Instead of the architecture's own. */
+  readonly vocabulary?: Vocabulary
+  /** Changes each tensor before it is written. */
+  readonly change?: (tensor: WriterTensor) => WriterTensor
 }
 
 const width = 64
@@ -206,9 +210,10 @@ const families: Readonly<Record<RandomArchitecture, Family>> = {
 /** A model of random F32 weights, the same for the same seed, below 2 MB: for mechanics, its words mean nothing. */
 export function randomModel(architecture: RandomArchitecture, options: RandomModelOptions = {}): Uint8Array {
   const family = families[architecture]
-  const vocabulary = family.vocabulary()
+  const vocabulary = options.vocabulary ?? family.vocabulary()
   const layers = options.layers ?? 2
   const random = seededRandom(options.seed ?? 1)
+  const change = options.change ?? ((tensor: WriterTensor) => tensor)
   const own: Record<string, WriterValue> = {
     context_length: u32(contextLength),
     embedding_length: u32(width),
@@ -247,7 +252,7 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
       ...vocabulary.metadata,
       ...options.metadata,
     },
-    tensors: shapes.map(([name, dimensions]) => randomTensor(name, dimensions, random)),
+    tensors: shapes.map(([name, dimensions]) => change(randomTensor(name, dimensions, random))),
   })
 }
 

@@ -81,15 +81,18 @@ export function byteLetters(): string[] {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(plain(byte) ? byte : next++))
 }
 
-/** Byte-level BPE with a few merges, as GPT-2, Qwen and EXAONE have it. */
-export function bpeVocabulary(pre: string): Vocabulary {
+/** Qwen's marks around a gap that is to be filled. */
+export const infillMarkers = ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>']
+
+/** Byte-level BPE with a few merges, as GPT-2, Qwen and EXAONE have it; `extra` are further control tokens. */
+export function bpeVocabulary(pre: string, extra: readonly string[] = []): Vocabulary {
   const merges = ['h e', 'l l', 'he ll', 'hell o', 'Ġ t', 'Ġt he'].map((merge) => {
     const [first = '', second = ''] = merge.split(' ')
     return [first, second, first + second] as const
   })
   const letters = byteLetters().map(latin1)
   const merged = merges.map(([, , both]) => latin1(both))
-  const special = ['<|endoftext|>', ...markers]
+  const special = ['<|endoftext|>', ...markers, ...extra]
   const tokens = [...letters, ...new Set(merged), ...special]
   return vocabulary(tokens, {
     'tokenizer.ggml.model': text('gpt2'),
