@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/cache_type.h"
 #include "failure.h"
 #include "free_memory.h"
 #include "log.h"
@@ -80,6 +81,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   const ggml_type key = KvType(options.key_type);
   const ggml_type value = KvType(options.value_type);
   RequireMemory(*model_, options);
+  RequireWholeBlocks(model_->get(), key);
 
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(options.cells);
