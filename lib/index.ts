@@ -1,11 +1,15 @@
 export { errorCodes, LlameroError, type ErrorCode, type LlameroErrorOptions } from './errors.js'
 export type { RenderOptions } from './chat/index.js'
 export {
+  Adapter,
   Generation,
   Model,
   Session,
+  type AdapterInfo,
+  type AdapterOptions,
   type CacheOptions,
   type CacheType,
+  type ControlVectorData,
   type DetokenizeOptions,
   type DryOptions,
   type FinishPart,
@@ -25,6 +29,7 @@ export {
   type Role,
   type SessionChatOptions,
   type SessionOptions,
+  type ScaledAdapter,
   type TextPart,
   type TokenizeOptions,
   type TokenLogprob,

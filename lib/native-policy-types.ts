@@ -36,3 +36,19 @@ export interface BudgetLimits {
   readonly addedMs: number
   readonly most: number
 }
+
+/** What the thread rule remembers between steps; see `native/engine/threads.h`. Start with threads = maxThreads, slowness 1, the rest 0 or false. */
+export interface ThreadState {
+  readonly threads: number
+  readonly maxThreads: number
+  readonly steps: number
+  readonly quietCost: number
+  readonly slowness: number
+  readonly slowCost: number
+  readonly reducedCost: number
+  readonly stepsUntilProbe: number
+  readonly probeInterval: number
+  readonly probesPassed: number
+  readonly judging: boolean
+  readonly probing: boolean
+}

@@ -4,7 +4,7 @@
  */
 import type { LlameroError } from './errors.js'
 import type { NativeCacheStats } from './native-cache-types.js'
-import type { BudgetLimits, NativeMemoryNeed, PaceStep, PrefillPace } from './native-policy-types.js'
+import type { BudgetLimits, NativeMemoryNeed, PaceStep, PrefillPace, ThreadState } from './native-policy-types.js'
 
 export type * from './native-policy-types.js'
 
@@ -15,6 +15,7 @@ export interface NativeHandle<Kind extends string> {
 }
 export type NativeModel = NativeHandle<'model'>
 export type NativeEngine = NativeHandle<'engine'>
+export type NativeAdapter = NativeHandle<'adapter'>
 export type NativeCancelFlag = NativeHandle<'cancel-flag'>
 
 /** A ggml backend module for CPUs: its file and llama.cpp's score for this machine (0: cannot run here). */
@@ -196,6 +197,13 @@ export interface NativeRequest {
   readonly shiftAt: number
   readonly shiftKeep: number
   readonly shiftDrop: number
+  /** Each at most once; those of scale 0 count as absent. Requests of different sets share no prefix. */
+  readonly adapters: readonly NativeScaledAdapter[]
+}
+
+export interface NativeScaledAdapter {
+  readonly adapter: NativeAdapter
+  readonly scale: number
 }
 
 /** Why a generation ended; `error` is thrown, the others are values. */
@@ -270,6 +278,8 @@ export interface PlanSequence {
   /** Tokens whose keys and values are in the cache. */
   readonly computed: number
   readonly parked: boolean
+  /** Whether the step is one of another adapter set: it keeps its rank, but does not run. */
+  readonly waits: boolean
   readonly priority: number
   /** Order of arrival. */
   readonly arrival: number
@@ -303,22 +313,6 @@ export interface Plan {
   }[]
   /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
   readonly preempted: readonly number[]
-}
-
-/** What the thread rule remembers between steps; see `native/engine/threads.h`. Start with threads = maxThreads, slowness 1, the rest 0 or false. */
-export interface ThreadState {
-  readonly threads: number
-  readonly maxThreads: number
-  readonly steps: number
-  readonly quietCost: number
-  readonly slowness: number
-  readonly slowCost: number
-  readonly reducedCost: number
-  readonly stepsUntilProbe: number
-  readonly probeInterval: number
-  readonly probesPassed: number
-  readonly judging: boolean
-  readonly probing: boolean
 }
 
 /** Text made of the bytes of tokens. */
@@ -355,6 +349,13 @@ export interface Addon {
   freeMemory(gpuLayers: number, root: string): number
   /** What an engine of the model would take; nothing is allocated. `contextSize` does not count. */
   memoryNeed(model: NativeModel, options: NativeEngineOptions): NativeMemoryNeed
+  /** Loads a LoRA adapter that was made for the model; the file must have been judged. */
+  adapterLoad(model: NativeModel, path: string): Promise<NativeAdapter>
+  /** Makes a control vector: as many numbers as the embedding has for each layer after the first, in order. */
+  controlVectorCreate(model: NativeModel, directions: Float32Array): NativeAdapter
+  /** Idempotent; running requests keep it alive. The engine lets go of it when nothing runs, or with another set. */
+  adapterClose(adapter: NativeAdapter, engine: NativeEngine | undefined): Promise<void>
+
   engineCreate(
     model: NativeModel,
     options: NativeEngineOptions,

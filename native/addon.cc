@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "backends.h"
+#include "bindings/adapter_bindings.h"
 #include "bindings/engine_bindings.h"
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
@@ -73,6 +74,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   add("freeMemory", FreeMemoryNow);
   add("memoryNeed", MemoryNeedOf);
+  add("adapterLoad", AdapterLoad);
+  add("controlVectorCreate", ControlVectorCreate);
+  add("adapterClose", AdapterClose);
+
   add("engineCreate", EngineCreate);
   add("engineInfo", EngineInfo);
   add("engineSubmit", EngineSubmit);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ class Model {
   /// Texts of control tokens, longest first: what a user must not be able to forge.
   const std::vector<std::pair<std::string, llama_token>>& special_texts() const { return special_texts_; }
 
+  /// Held while llama.cpp changes its list of the model's adapters; see adapter.h.
+  std::mutex& adapters_mutex() const { return adapters_mutex_; }
+
  private:
   explicit Model(llama_model_ptr model, bool vocabulary_only);
 
@@ -55,6 +59,7 @@ class Model {
   std::vector<llama_token> end_tokens_;
   std::vector<llama_token> suppressed_tokens_;
   std::vector<std::pair<std::string, llama_token>> special_texts_;
+  mutable std::mutex adapters_mutex_;
 };
 
 }  // namespace llamero

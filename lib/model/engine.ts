@@ -1,6 +1,7 @@
 import { LlameroError } from '../errors.js'
 import type {
   Addon,
+  NativeAdapter,
   NativeEngine,
   NativeEngineInfo,
   NativeEngineOptions,
@@ -122,6 +123,11 @@ export class Engine {
     await this.#addon.sessionRestore(this.#native, session, cacheKey, snapshot)
   }
 
+  /** Lets go of an adapter; running requests keep it alive. */
+  closeAdapter(adapter: NativeAdapter): Promise<void> {
+    return this.#addon.adapterClose(adapter, this.#native)
+  }
+
   stats(): NativeEngineStats {
     this.#checkOpen()
     return this.#addon.engineStats(this.#native)
@@ -145,6 +151,6 @@ export class Engine {
   }
 }
 
-export function disposedError(consequence: string): LlameroError {
-  return new LlameroError('ERR_DISPOSED', `The model was closed; ${consequence}.`)
+export function disposedError(consequence: string, what = 'model'): LlameroError {
+  return new LlameroError('ERR_DISPOSED', `The ${what} was closed; ${consequence}.`)
 }

@@ -71,18 +71,25 @@ export class GenerationState implements PartSource {
     this.#signal = signal
   }
 
-  /** Starts; a queue that is full fails the generation. `onEnd` is called once (S6). */
-  start(prepare: () => Promise<PreparedRequest>, onEnd: (end: End) => void = () => undefined): void {
+  /**
+   * Starts; a queue that is full fails the generation. `onEnd` is called once (S6). Resolves when the request is in the
+   * engine, or never will be.
+   */
+  async start(prepare: () => Promise<PreparedRequest>, onEnd: (end: End) => void = () => undefined): Promise<void> {
     this.#onEnd = onEnd
     const signal = this.#signal
-    if (signal?.aborted === true) return this.#fail(signal.reason, true)
+    if (signal?.aborted === true) {
+      this.#fail(signal.reason, true)
+      return
+    }
     try {
       this.#release = this.#engine.admit()
     } catch (error) {
-      return this.#fail(error, false)
+      this.#fail(error, false)
+      return
     }
     if (signal !== undefined) this.#unlisten = onAbort(signal, () => this.#fail(signal.reason, true))
-    prepare().then(
+    await prepare().then(
       (prepared) => this.#submit(prepared),
       (error: unknown) => this.#fail(error, isDisposed(error)),
     )

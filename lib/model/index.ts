@@ -1,4 +1,7 @@
 export type { Message, Role } from '../chat/index.js'
+export { Adapter, type AdapterInfo, type ScaledAdapter } from './adapter.js'
+export type { AdapterJudge, AdapterOptions } from './adapters.js'
+export type { ControlVectorData } from './control-vector.js'
 export { Generation } from './generation.js'
 export {
   Model,

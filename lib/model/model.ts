@@ -1,7 +1,17 @@
-import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
+import {
+  invalidOption,
+  messageBytes,
+  normalizeMessages,
+  renderPrompt,
+  type Message,
+  type RenderOptions,
+} from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
+import { type Adapter, isUsable } from './adapter.js'
+import { type AdapterJudge, type AdapterOptions, Adapters } from './adapters.js'
+import type { ControlVectorData } from './control-vector.js'
 import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
@@ -22,6 +32,8 @@ import type { SessionOptions } from './session-options.js'
 export interface ModelSource {
   /** A GGUF file. */
   readonly path: string
+  /** What judges adapter files for the model; without it there are no adapters from files. */
+  readonly adapterJudge?: AdapterJudge
 }
 
 /** How text is cut into tokens. */
@@ -96,7 +108,7 @@ const renderOptions = { addGenerationPrompt: boolean({ default: true, doc: "Open
 // Each native job has a thread of its own; more at once than this would only take cores from the engine.
 const nativeJobs = 4
 
-let construct: (opened: OpenedModel) => Model
+let construct: (opened: OpenedModel, judge: AdapterJudge | undefined) => Model
 
 /**
  * Opens a GGUF file that has passed the checks of `llamero/gguf`. Rejects with `ERR_MODEL_REJECTED`,
@@ -107,7 +119,7 @@ export async function openModel(source: ModelSource, options: ModelOptions = {},
   const values = readModelOptions(options)
   // An addon that was handed in is not llama.cpp's.
   const [native, llamaTag] = addon === undefined ? [nativeAddon(), backendReport().llamaTag] : [addon, '']
-  return construct(await openNative(native, path, values, llamaTag))
+  return construct(await openNative(native, path, values, llamaTag), source.adapterJudge)
 }
 
 /**
@@ -119,17 +131,19 @@ export class Model {
   readonly info: ModelInfo
   readonly #opened: OpenedModel
   readonly #limits: Limits
+  readonly #adapters: Adapters
   readonly #gate = createGate(nativeJobs)
   #closed: Promise<void> | undefined
 
-  private constructor(opened: OpenedModel) {
+  private constructor(opened: OpenedModel, judge: AdapterJudge | undefined) {
     this.info = opened.info
     this.#opened = opened
     this.#limits = opened.info
+    this.#adapters = new Adapters(opened, judge)
   }
 
   static {
-    construct = (opened) => new Model(opened)
+    construct = (opened, judge) => new Model(opened, judge)
   }
 
   /**
@@ -222,6 +236,25 @@ export class Model {
     return parts.map(({ text }) => text).join('')
   }
 
+  /**
+   * Loads a LoRA adapter from a GGUF file, to be chosen per request with the option `adapters`. The file is judged first,
+   * so a damaged or hostile one is refused. Rejects with `ERR_MODEL_NOT_FOUND` `ERR_MODEL_INVALID`
+   * `ERR_MODEL_REJECTED` (it was made for another model) `ERR_UNSUPPORTED` `ERR_DISPOSED`, or the reason of the signal.
+   */
+  async adapter(path: string, options: AdapterOptions = {}): Promise<Adapter> {
+    this.#checkOpen()
+    return this.#adapters.lora(path, options)
+  }
+
+  /**
+   * Makes a control vector, from a GGUF file or from numbers, to be chosen per request with the option `adapters`: it
+   * moves the state that leaves each layer in a direction. Rejects as `adapter` does, and with `ERR_OPTION_INVALID`.
+   */
+  async controlVector(source: string | ControlVectorData, options: AdapterOptions = {}): Promise<Adapter> {
+    this.#checkOpen()
+    return this.#adapters.controlVector(source, options)
+  }
+
   /** Counters and state of the engine. Throws `ERR_UNSUPPORTED` for a model that can't generate. */
   metrics(): ModelMetrics {
     this.#checkOpen()
@@ -245,6 +278,7 @@ export class Model {
     const { addon, native, engine } = this.#opened
     try {
       await engine?.close()
+      await this.#adapters.close()
     } finally {
       addon.modelClose(native)
     }
@@ -254,9 +288,11 @@ export class Model {
     this.#checkOpen()
     const engine = engineOf(this.#opened)
     const values = readOptions(generateOptions, options, this.#limits)
+    this.#checkAdapters(values)
     const state = new GenerationState(engine, values.signal)
     const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
-    state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
+    const entered = state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
+    for (const { adapter } of values.adapters) adapter.hold(entered)
     return createGeneration(state)
   }
 
@@ -288,6 +324,13 @@ export class Model {
     const { bosToken } = this.info
     const twice = this.#opened.addsBos && tokens[0] === bosToken && tokens[1] === bosToken
     return twice ? tokens.subarray(1) : tokens
+  }
+
+  #checkAdapters({ adapters }: GenerateValues): void {
+    for (const [index, { adapter }] of adapters.entries()) {
+      if (!isUsable(adapter, this.#opened))
+        throw invalidOption(`adapters[${index}]`, 'an adapter of this model', adapter)
+    }
   }
 
   #tokenize(parts: readonly NativeTextPart[], addSpecial: boolean): Promise<Int32Array> {

@@ -1,3 +1,5 @@
+import type { Adapter, ScaledAdapter } from './adapter.js'
+import { scaledAdapters } from './adapter-option.js'
 import { checkGrammar } from './grammar.js'
 import { logitBias } from './logit-bias.js'
 import { abortSignal, boolean, group, integer, number, oneOf, strings, text } from './option-kinds.js'
@@ -94,6 +96,12 @@ export interface GenerateOptions {
    * malformed or beyond its limits. @default none
    */
   readonly grammar?: string | undefined
+  /**
+   * Adapters of this model that work on the answer, alone or with a scale: up to 16, each once. Requests of different
+   * adapters or scales take turns instead of being computed together, and share nothing of their prompts. Throws
+   * `ERR_DISPOSED` for a closed adapter. @default none
+   */
+  readonly adapters?: readonly (Adapter | ScaledAdapter)[] | undefined
   /** Who goes first when not all can run, -1,000 to 1,000: higher before lower, then in order of arrival. @default 0 */
   readonly priority?: number | undefined
   /**
@@ -203,6 +211,7 @@ export const generateOptions = {
   logitBias: logitBias('Added to the scores of tokens.'),
   logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
   grammar: grammarRule,
+  adapters: scaledAdapters('Adapters that work on the answer.'),
   priority: integer({ min: -1000, max: 1000, default: 0, doc: 'Higher goes first when not all can run.' }),
   timeoutMs: integer({ ...milliseconds, doc: 'Most time from the entry into the engine to the end.' }),
   queueTimeoutMs: integer({ ...milliseconds, doc: 'Most time until it runs for the first time.' }),

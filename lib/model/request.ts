@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { NativeRequest, NativeSampler } from '../native-types.js'
 import { contextFullError } from './context-full.js'
+import { nativeAdapter } from './adapter.js'
 import type { PreparedRequest } from './generation-state.js'
 import type { Limits } from './option-rule.js'
 import type { GenerateValues } from './options.js'
@@ -46,6 +47,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
       cacheKey: options.cache?.key ?? '',
       session: setting.session,
       ...nativeShift(tokens, options, setting),
+      adapters: options.adapters.map(({ adapter, scale }) => ({ adapter: nativeAdapter(adapter), scale })),
     },
     endsWithContext: !shifts && room < maxTokens,
   }

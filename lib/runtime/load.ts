@@ -3,6 +3,7 @@ import { readGguf, validateModel } from '../gguf/index.js'
 import { openModel, type Model, type ModelOptions } from '../model/index.js'
 import { Store } from '../store/index.js'
 import { locate, parseReference, pull, type PullOptions, type PullProgress, type Reference } from '../transfer/index.js'
+import { adapterJudge } from './adapter-judge.js'
 import { defaultModelsDirectory } from './models-directory.js'
 import { probeModel } from './probe.js'
 import { probeRecord } from './probe-record.js'
@@ -44,7 +45,7 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const file = await readGguf(path, signal === undefined ? {} : { signal })
   validateModel(file)
   if (probe ?? true) await probeModel(path, file, { record: probeRecord(probeDirectory), signal })
-  return openModel({ path }, modelOptions)
+  return openModel({ path, adapterJudge: adapterJudge(file) }, modelOptions)
 }
 
 async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<string> {

@@ -1,5 +1,6 @@
 #include "bindings/engine_bindings.h"
 
+#include "bindings/adapter_bindings.h"
 #include "bindings/engine_owner.h"
 #include "bindings/model_bindings.h"
 #include "bindings/values.h"
@@ -64,7 +65,9 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .session = IntegerOf(given, "session"),
                   .shift = {.at = IntegerOf(given, "shiftAt"),
                             .keep = IntegerOf(given, "shiftKeep"),
-                            .drop = IntegerOf(given, "shiftDrop")}};
+                            .drop = IntegerOf(given, "shiftDrop")},
+                  .adapters = ToAdapterSet(given.Get("adapters"), model)};
+  request.cache_root += request.adapters->key();
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
     if (!model.IsToken(token))

@@ -18,6 +18,7 @@ PlanSequence ToPlanSequence(const Napi::Value& value) {
           .reusable = IntegerOf(given, "reusable"),
           .taken = IntegerOf(given, "taken"),
           .parked = BoolOf(given, "parked"),
+          .waits = BoolOf(given, "waits"),
           .priority = static_cast<int>(IntegerOf(given, "priority")),
           .arrival = IntegerOf(given, "arrival"),
           .generating = BoolOf(given, "generating")};

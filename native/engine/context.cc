@@ -71,7 +71,10 @@ struct Context::ThreadPool {
 };
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort)
-    : model_(std::move(model)), options_(options), memory_(MemoryOf(model_->get())) {
+    : model_(std::move(model)),
+      options_(options),
+      adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
+      memory_(MemoryOf(model_->get())) {
   if (model_->vocabulary_only()) {
     throw Failure("ERR_UNSUPPORTED", "The model was loaded with its vocabulary only; it can't generate.");
   }
@@ -141,6 +144,41 @@ void Context::WarmUp() {
   Decode(options_.threads);
   llama_memory_clear(llama_get_memory(context_.get()), true);
   ClearBatch();
+}
+
+bool Context::SetAdapters(std::shared_ptr<const AdapterSet> adapters) {
+  if (adapters_->key() == adapters->key()) return false;
+  std::vector<llama_adapter_lora*> loras;
+  std::vector<float> scales;
+  for (const auto& [adapter, scale] : adapters->entries()) {
+    if (adapter->lora() == nullptr) continue;
+    loras.push_back(adapter->lora());
+    scales.push_back(scale);
+  }
+  llama_set_adapters_lora(context_.get(), loras.data(), loras.size(), scales.data());
+  adapters_ = std::move(adapters);  // only now: llama.cpp has forgotten those of before
+  ApplyDirections();
+  return true;
+}
+
+/// llama.cpp knows one control vector, so several are added up.
+void Context::ApplyDirections() {
+  std::vector<float> sum;
+  for (const auto& [adapter, scale] : adapters_->entries()) {
+    const std::vector<float>& directions = adapter->directions();
+    sum.resize(std::max(sum.size(), directions.size()));
+    for (size_t i = 0; i < directions.size(); i++) sum[i] += scale * directions[i];
+  }
+  const llama_model* model = model_->get();
+  const int status = llama_set_adapter_cvec(context_.get(), sum.empty() ? nullptr : sum.data(), sum.size(),
+                                            llama_model_n_embd(model), 1, llama_model_n_layer(model));
+  if (status != 0) throw Failure("ERR_OUT_OF_MEMORY", "There is no memory for the control vector.");
+}
+
+void Context::DropClosedAdapters() {
+  if (adapters_.use_count() == 1 && adapters_->HoldsClosed()) {
+    SetAdapters(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>()));
+  }
 }
 
 void Context::ClearBatch() {

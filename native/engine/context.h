@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/adapter_set.h"
 #include "model.h"
 
 namespace llamero {
@@ -39,6 +40,12 @@ class Context {
 
   /// What llama.cpp made of the options.
   const ContextOptions& options() const { return options_; }
+
+  /// The set that decodes compute with from now on; shares its ownership. Returns whether it is another one than before:
+  /// then the next decode takes longer, since llama.cpp makes its graphs anew.
+  bool SetAdapters(std::shared_ptr<const AdapterSet> adapters);
+  /// Lets go of the set if somebody has closed an adapter of it and nobody else uses the set.
+  void DropClosedAdapters();
 
   void ClearBatch();
   /// REQUIRES: fewer than options().batch_size tokens in the batch, slot < slots. Returns the row's index.
@@ -80,11 +87,13 @@ class Context {
 
   void AttachThreads(int threads);
   void WarmUp();
+  void ApplyDirections();
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
   std::map<int, std::unique_ptr<ThreadPool>> pools_;  // by threads; outlive the context
   int attached_threads_ = 0;
+  std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
   Memory memory_;
   std::vector<llama_token> tokens_;

@@ -125,6 +125,7 @@ void Engine::Run() {
     Guarded([](Loop& loop) {
       loop.EndLate();
       if (loop.HasWork()) loop.Step();
+      if (!loop.HasWork()) loop.Rest();
     });
     Snapshot();
   }

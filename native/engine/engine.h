@@ -50,6 +50,10 @@ class Engine {
   /// False if that request has ended or never was: then nothing follows from the call.
   bool Cancel(int64_t id);
   void Acknowledge(int64_t id, int64_t tokens);
+  /// Has it look once whether an adapter was closed that it still holds.
+  void LetGoOfAdapters() {
+    Post([](Loop&) {});
+  }
   std::vector<News> TakeNews() { return outbox_.Take(); }
 
   /// Runs `use` on the engine thread between two steps and waits for it. Throws what it throws, or Failure:

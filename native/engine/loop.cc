@@ -28,7 +28,8 @@ Loop::Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const
       options_(options),
       context_(model_, options.context, abort),
       cache_(context_, options.cache),
-      hooks_(std::move(hooks)) {
+      hooks_(std::move(hooks)),
+      turns_(options.step_target_ms) {
   const int threads = context_.options().threads;
   for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
 }
@@ -117,14 +118,35 @@ void Loop::Step() {
   Publish();
 }
 
+/// The plan for the adapter set whose turn it is. If that one can't advance, since higher ranks of other sets hold the
+/// cells, another can: at least that of the first in rank.
 Plan Loop::MakePlan() {
-  const ContextOptions& context = context_.options();
   std::vector<PlanSequence> candidates = Candidates();
+  std::map<std::string, int> present;
+  for (const PlanSequence& candidate : candidates) {
+    if (candidate.parked) continue;
+    const auto [entry, added] = present.try_emplace(sequences_.at(candidate.id).adapters()->key(), candidate.priority);
+    entry->second = std::max(entry->second, candidate.priority);
+  }
+  Plan fallback;
+  for (const std::string& adapters : turns_.Order(present, Clock::now())) {
+    Plan plan = PlanFor(adapters, candidates);
+    if (!plan.runs.empty()) return plan;
+    if (fallback.preempted.empty()) fallback = std::move(plan);
+  }
+  return fallback;
+}
+
+Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates) {
+  const ContextOptions& context = context_.options();
+  int64_t own = 0;
+  for (PlanSequence& candidate : candidates) {
+    own += candidate.own;
+    candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters;
+  }
   BudgetLimits limits = LimitsOf(candidates);
   limits.added_ms = options_.step_target_ms;
   limits.most = context.micro_batch_size;
-  int64_t own = 0;
-  for (const PlanSequence& candidate : candidates) own += candidate.own;
   return PlanStep(std::move(candidates), {.batch_size = context.batch_size,
                                           .max_sequences = context.max_sequences,
                                           .cells = context.cells,
@@ -224,6 +246,8 @@ void Loop::FillBatch(const Plan& plan) {
 Context::Outcome Loop::TimedDecode(const Plan& plan) {
   std::vector<int64_t> participants;
   for (const PlanRun& run : plan.runs) participants.push_back(run.id);
+  const auto& adapters = sequences_.at(plan.runs.front().id).adapters();
+  const bool changed = context_.SetAdapters(adapters);
   hooks_.before_decode(std::move(participants));
   decode_started_ = Clock::now();
   if (last_decode_ended_ != Clock::time_point{}) {
@@ -238,10 +262,11 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
   }
   last_decode_ended_ = Clock::now();
   hooks_.after_decode();
+  turns_.Ran(adapters->key(), decode_started_, last_decode_ended_);
   const double milliseconds = MillisecondsBetween(decode_started_, last_decode_ended_);
   stats_.steps++;
   stats_.decode_ms += milliseconds;
-  if (outcome == Context::Outcome::kDone) Learn(plan, milliseconds);
+  if (outcome == Context::Outcome::kDone && !changed) Learn(plan, milliseconds);
   return outcome;
 }
 

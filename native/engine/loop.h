@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/adapter_turns.h"
 #include "engine/context.h"
 #include "engine/kv_cache.h"
 #include "engine/news.h"
@@ -71,6 +72,8 @@ class Loop {
   void Step();
   /// The next step does not follow the last one at once: the time between them is no cost of ours.
   void Pause() { last_decode_ended_ = {}; }
+  /// Nothing is to be done now: lets go of adapters that were closed.
+  void Rest() { context_.DropClosedAdapters(); }
   /// Ends every sequence with an error.
   void EndAll(const std::string& code, const std::string& message);
   /// The same, and every later one at once: the context's state is unknown.
@@ -84,6 +87,7 @@ class Loop {
   using Sequences = std::map<int64_t, Sequence>;
 
   Plan MakePlan();
+  Plan PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates);
   std::vector<PlanSequence> Candidates();
   bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
   void BeginRuns(Plan& plan);
@@ -107,6 +111,7 @@ class Loop {
   KvCache cache_;
   Hooks hooks_;
   Sequences sequences_;
+  AdapterTurns turns_;
   std::map<int64_t, int> rows_;               // sequence → index of its sampled row in the batch
   std::multimap<int64_t, int64_t> branches_;  // sequence → where others wait to leave its path
   std::vector<News> news_;

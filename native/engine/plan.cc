@@ -32,10 +32,11 @@ class Planner {
   Plan Take() {
     AdmitNew();
     for (size_t i = 0; i < sequences_.size(); i++) {
-      if (IsDecode(sequences_[i])) Run(i, 1);
+      if (!sequences_[i].waits && IsDecode(sequences_[i])) Run(i, 1);
     }
     int64_t budget = plan_.runs.empty() ? batch_left_ : std::min(batch_left_, limits_.prefill_budget);
     for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
+      if (sequences_[i].waits) continue;
       if (IsPrefill(sequences_[i]) || (admitted_[i] && Gap(sequences_[i]) > 0))
         budget -= Run(i, std::min(budget, Gap(sequences_[i])));
     }
@@ -48,7 +49,8 @@ class Planner {
   static bool IsNew(const PlanSequence& s) { return !s.parked && s.computed == 0; }
 
   /// Before anything runs, so that a sequence of low priority can still lose its cells to one of higher priority. In
-  /// order: a small request must not overtake a large one that waits for cells, or that one starves.
+  /// order: a small request must not overtake a large one that waits for cells, or that one starves. One that waits for
+  /// the turn of its adapters has its place kept free.
   void AdmitNew() {
     for (size_t i = 0; i < sequences_.size(); i++) {
       if (!IsNew(sequences_[i])) continue;

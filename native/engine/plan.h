@@ -14,6 +14,7 @@ struct PlanSequence {
   int64_t reusable = 0;     // without a slot: tokens of it that lie computed already, from another's prefix
   int64_t taken = 0;        // of these, cells that running sequences use: they cost nothing more
   bool parked = false;      // its reader is behind: it keeps its cells, but does not run
+  bool waits = false;       // the step is one of another adapter set: it keeps its rank too, but does not run
   int priority = 0;         // higher runs first
   int64_t arrival = 0;      // order of arrival, unique
   bool generating = false;  // has produced a token before

@@ -66,7 +66,7 @@ BudgetLimits LimitsOf(std::span<const PlanSequence> candidates) {
   const PlanSequence* next = nullptr;
   const auto rank = [](const PlanSequence& one) { return std::pair(one.computed > 0, one.priority); };
   for (const PlanSequence& one : candidates) {
-    if (one.parked) continue;
+    if (one.parked || one.waits) continue;
     if (one.computed > 0 && one.known - one.computed == 1) {
       limits.decodes++;
     } else if (next == nullptr || rank(one) > rank(*next)) {

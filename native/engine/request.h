@@ -3,8 +3,11 @@
 #include <llama.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "engine/adapter_set.h"
 
 namespace llamero {
 
@@ -58,6 +61,7 @@ struct Request {
   std::string cache_root;     // prefixes are shared only under the same root: tenants, adapter sets
   int64_t session = 0;        // whose prefix this continues and becomes; 0: nobody's
   Shift shift = {};
+  std::shared_ptr<const AdapterSet> adapters;
 };
 
 struct TokenLogprob {

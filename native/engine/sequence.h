@@ -37,6 +37,7 @@ class Sequence {
   const std::string& cache_root() const { return request_.cache_root; }
   int64_t session() const { return request_.session; }
   int priority() const { return request_.priority; }
+  const std::shared_ptr<const AdapterSet>& adapters() const { return request_.adapters; }
 
   /// When its time is over, as far as is known now: a request that has begun has waited. None: max().
   Clock::time_point deadline() const;

@@ -186,6 +186,7 @@ describe('generate', () => {
       shiftAt: 0,
       shiftKeep: 0,
       shiftDrop: 0,
+      adapters: [],
       sampler: {
         seed: 11,
         temperature: 0.5,

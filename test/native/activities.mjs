@@ -71,6 +71,18 @@ export const activities = {
     )
   },
 
+  async 'generating with adapters'(setting) {
+    const { addon, engine, inbox, model, prompt, kept } = await generating(setting)
+    const { layers, embeddingSize } = addon.modelInfo(model)
+    const directions = new Float32Array((layers - 1) * embeddingSize)
+    const [one, two] = [addon.controlVectorCreate(model, directions), addon.controlVectorCreate(model, directions)]
+    const request = (adapter) =>
+      requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens, adapters: [{ adapter, scale: 1 }] })
+    const ids = [one, two].map((adapter) => addon.engineSubmit(engine, request(adapter)))
+    kept.push(two, addon.adapterClose(one, engine))
+    await Promise.all(ids.map((id) => inbox.begun(id)))
+  },
+
   async parked(setting) {
     const { addon, engine, inbox, prompt } = await generating(setting)
     const id = addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 4 }))

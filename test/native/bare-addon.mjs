@@ -88,6 +88,7 @@ export function requestFor(tokens, options = {}) {
     shiftAt: 0,
     shiftKeep: 0,
     shiftDrop: 0,
+    adapters: [],
     ...options,
   }
 }

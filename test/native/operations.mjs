@@ -47,6 +47,24 @@ const operations = {
       addGenerationPrompt: true,
       template: '',
     }),
+  controlVectorCreate: ({ model }) => controlVector(model),
+  async 'submit with an adapter'({ engine, inbox, prompt, adapter }) {
+    await inbox.ended(
+      addon.engineSubmit(engine, requestFor(prompt, { maxTokens: 3, adapters: [{ adapter, scale: 1 }] })),
+    )
+  },
+  adapterClose: ({ engine, adapter }) => addon.adapterClose(adapter, engine),
+  async 'adapterClose twice'({ engine, adapter }) {
+    await Promise.all([addon.adapterClose(adapter, engine), addon.adapterClose(adapter, undefined)])
+  },
+  async 'adapterClose, then submit'({ engine, prompt, adapter }) {
+    const closed = addon.adapterClose(adapter, engine)
+    try {
+      addon.engineSubmit(engine, requestFor(prompt, { adapters: [{ adapter, scale: 1 }] }))
+    } finally {
+      await closed
+    }
+  },
   engineCreate: async ({ model }) => addon.engineClose(await createEngine(addon, model)),
   engineInfo: ({ engine }) => addon.engineInfo(engine),
   async submit({ engine, inbox, prompt }) {
@@ -82,12 +100,24 @@ for (const [state, enter] of Object.entries(states)) {
 }
 console.log(JSON.stringify(outcomes))
 
+function controlVector(model) {
+  const { layers, embeddingSize } = addon.modelInfo(model)
+  return addon.controlVectorCreate(model, new Float32Array((layers - 1) * embeddingSize).fill(0.01))
+}
+
 async function cell(enter, perform) {
   const inbox = new Inbox()
   const model = await loadModel(addon, path)
   const engine = await createEngine(addon, model, {}, inbox.take)
   const prompt = await tokenize(addon, model, 'Once K1')
-  const objects = { inbox, model, engine, prompt, endless: requestFor(prompt, { bufferTokens: 1e6 }) }
+  const objects = {
+    adapter: controlVector(model),
+    inbox,
+    model,
+    engine,
+    prompt,
+    endless: requestFor(prompt, { bufferTokens: 1e6 }),
+  }
   await enter(objects)
   let outcome = 'ok'
   try {

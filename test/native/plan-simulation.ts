@@ -101,6 +101,7 @@ function planned({ id, job, known, computed, generated, parkedUntil }: Live, tim
     reusable: 0,
     taken: 0,
     parked: parkedUntil > time,
+    waits: false,
     priority: job.priority,
     arrival: id,
     generating: generated > 0,

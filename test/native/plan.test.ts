@@ -8,7 +8,7 @@ const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, shared:
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
   const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id }
-  return { ...place, parked: false, priority: 0, generating: computed > 0, ...more }
+  return { ...place, parked: false, waits: false, priority: 0, generating: computed > 0, ...more }
 }
 
 function plan(sequences: readonly PlanSequence[], given: Partial<PlanLimits> = {}) {
@@ -35,6 +35,24 @@ describe('the plan of one step', () => {
       [sequence(2, 10, 0), sequence(1, 10, 0), sequence(3, 5, 4)],
       {},
       '3:4+1* 1:0+10* 2:0+6',
+    ],
+    [
+      'who waits for the turn of its adapters does not run',
+      [sequence(1, 11, 10, { waits: true }), sequence(2, 11, 10), sequence(3, 40, 8, { waits: true })],
+      {},
+      '2:10+1*',
+    ],
+    [
+      'who waits for that turn keeps its rank, and so its cells',
+      [sequence(1, 11, 10, { waits: true }), sequence(2, 11, 10)],
+      { cells: 20 },
+      '',
+    ],
+    [
+      'who comes first and waits for that turn has its place kept free',
+      [sequence(1, 60, 0, { waits: true }), sequence(2, 40, 0), sequence(3, 40, 0)],
+      { cells: 108 },
+      '2:0+40*',
     ],
     ['higher priority goes first', [sequence(1, 60, 0), sequence(2, 60, 0, { priority: 1 })], {}, '2:0+60* 1:0+4'],
     [

@@ -119,6 +119,7 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
           shiftAt: 0,
           shiftKeep: 0,
           shiftDrop: 0,
+          adapters: [],
           ...request,
           tokens,
           sampler: { ...neutralSampler, ...sampler },

@@ -68,15 +68,24 @@ describe.each([true, false])('worker threads, with the addon on the main thread:
 })
 
 describe('an operation', () => {
-  const needsModel = ['modelInfo', 'tokenize', 'detokenize', 'piece', 'renderChat', 'engineCreate']
-  const needsEngine = ['engineInfo', 'stats', 'submit']
+  const needsModel = [
+    'modelInfo',
+    'tokenize',
+    'detokenize',
+    'piece',
+    'renderChat',
+    'engineCreate',
+    'controlVectorCreate',
+  ]
+  const needsEngine = ['engineInfo', 'stats', 'submit', 'submit with an adapter']
   const refused: Record<string, readonly string[]> = {
-    closing: ['submit'],
+    closing: ['submit', 'submit with an adapter'],
     closed: [...needsModel, ...needsEngine],
     'model closed first': needsModel,
   }
   const always: Record<string, string> = {
     'close, then submit': 'ERR_DISPOSED',
+    'adapterClose, then submit': 'ERR_DISPOSED',
     'a handle of another kind': 'ERR_INTERNAL',
     'no handle': 'ERR_INTERNAL',
   }

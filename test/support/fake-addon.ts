@@ -1,6 +1,7 @@
 import { LlameroError } from '../../lib/errors.js'
 import type {
   Addon,
+  NativeAdapter,
   NativeCancelFlag,
   NativeEngine,
   NativeModel,
@@ -86,6 +87,17 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     },
     freeMemory: () => options.freeBytes ?? 0,
     memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
+    async adapterLoad() {
+      calls.push('adapterLoad')
+      return {} as NativeAdapter
+    },
+    controlVectorCreate() {
+      calls.push('controlVectorCreate')
+      return {} as NativeAdapter
+    },
+    async adapterClose() {
+      calls.push('adapterClose')
+    },
     async engineCreate(_model, engineOptions, onNews) {
       calls.push('engineCreate')
       made = new FakeEngine(engineOptions, script, options.automatic ?? true, onNews)

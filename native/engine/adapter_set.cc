@@ -1,0 +1,23 @@
+#include "engine/adapter_set.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+namespace llamero {
+
+AdapterSet::AdapterSet(std::vector<Entry> entries) : entries_(std::move(entries)) {
+  std::erase_if(entries_, [](const Entry& entry) { return entry.scale == 0; });
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& a, const Entry& b) { return a.adapter->id() < b.adapter->id(); });
+  for (const auto& [adapter, scale] : entries_) {
+    key_ += '\xff' + std::to_string(adapter->id()) + '*' + std::to_string(std::bit_cast<uint32_t>(scale));
+  }
+}
+
+bool AdapterSet::HoldsClosed() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const Entry& entry) { return entry.adapter.use_count() == 1; });
+}
+
+}  // namespace llamero

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapter.h"
+
+namespace llamero {
+
+/// The adapters of a request with their scales. A context computes with one set at a time, so requests of different sets
+/// share neither a step nor what is computed of a prefix. Immutable.
+class AdapterSet {
+ public:
+  struct Entry {
+    std::shared_ptr<const Adapter> adapter;
+    float scale;
+  };
+
+  /// Order does not matter, and what has the scale 0 is left out: then it is the set of the model alone.
+  explicit AdapterSet(std::vector<Entry> entries);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  /// Equal for equal sets alone; '' for the model alone. Not UTF-8, so it is no text that a caller could give.
+  const std::string& key() const { return key_; }
+  /// Whether some adapter of it is held by nobody but this set: it was closed.
+  bool HoldsClosed() const;
+
+ private:
+  std::vector<Entry> entries_;
+  std::string key_;
+};
+
+}  // namespace llamero
