@@ -71,6 +71,9 @@ export interface NativeModelInfo {
   /** Special token ids; -1 where the vocabulary has none. */
   readonly bosToken: number
   readonly eosToken: number
+  readonly fimPrefixToken: number
+  readonly fimSuffixToken: number
+  readonly fimMiddleToken: number
   readonly addsBos: boolean
   readonly addsEos: boolean
   /** The model's own Jinja template, '' if it has none. */

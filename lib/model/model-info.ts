@@ -1,3 +1,4 @@
+import { infillTokens } from './infill.js'
 import type { NativeEngineInfo, NativeModelInfo } from '../native-types.js'
 
 /** What is known of an open model. */
@@ -24,6 +25,8 @@ export interface ModelInfo {
   readonly layers: number
   /** Whether `generate` and `chat` work: not with encoders such as BERT. */
   readonly canGenerate: boolean
+  /** Whether `generate` takes a `suffix`: the model was trained to fill in the middle. */
+  readonly canInfill: boolean
   /** Ids of special tokens; absent where the vocabulary has none. */
   readonly bosToken?: number
   readonly eosToken?: number
@@ -60,6 +63,7 @@ export function modelInfo(info: NativeModelInfo, contextSize: number, engine: Na
     embeddingSize: info.embeddingSize,
     layers: info.layers,
     canGenerate: engine !== undefined,
+    canInfill: engine !== undefined && infillTokens(info) !== undefined,
     ...(info.bosToken < 0 ? {} : { bosToken: info.bosToken }),
     ...(info.eosToken < 0 ? {} : { eosToken: info.eosToken }),
     ...(info.chatTemplate === '' ? {} : { chatTemplate: info.chatTemplate }),

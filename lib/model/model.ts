@@ -16,6 +16,7 @@ import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState } from './generation-state.js'
+import { infillPrompt, refuseSuffix, requireInfill } from './infill.js'
 import { checkPath, readModelOptions, type ModelOptions } from './model-options.js'
 import type { ModelInfo } from './model-info.js'
 import { boolean } from './option-kinds.js'
@@ -148,7 +149,8 @@ export class Model {
 
   /**
    * Continues a raw prompt: text or token ids. The text of special tokens in it counts as these tokens, so never build
-   * it from what users typed; `chat` keeps them apart. An empty prompt begins with the vocabulary's BOS token.
+   * it from what users typed; `chat` keeps them apart. An empty prompt begins with the vocabulary's BOS token. With the
+   * option `suffix` the answer fills the gap between prompt and suffix, and both count as plain text.
    *
    * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_UNSUPPORTED` (the model can't generate)
    * `ERR_DISPOSED`. For what comes later see {@link Generation}.
@@ -156,6 +158,7 @@ export class Model {
   generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
     const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
     return this.#start(options, async (values) => {
+      if (values.suffix !== undefined) return this.#tokenizeInfill(parts, values.suffix)
       const { contextSize } = this.#limits
       const fit = (tokens: Int32Array): Int32Array => fitPrompt(tokens, values, contextSize, this.info.bosToken)
       if (typeof parts !== 'string') return fit(parts)
@@ -172,6 +175,7 @@ export class Model {
    */
   chat(messages: string | readonly Message[], options: GenerateOptions = {}): Generation {
     const conversation = normalizeMessages(messages)
+    refuseSuffix(options)
     return this.#start(options, async (values) => {
       const limits = messageLimits(this.#limits)
       const make = async (messages: readonly Message[]): Promise<{ readonly tokens: Int32Array }> => {
@@ -288,6 +292,7 @@ export class Model {
     this.#checkOpen()
     const engine = engineOf(this.#opened)
     const values = readOptions(generateOptions, options, this.#limits)
+    if (values.suffix !== undefined) requireInfill(this.#opened.infill, this.info)
     this.#checkAdapters(values)
     const state = new GenerationState(engine, values.signal)
     const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
@@ -324,6 +329,14 @@ export class Model {
     const { bosToken } = this.info
     const twice = this.#opened.addsBos && tokens[0] === bosToken && tokens[1] === bosToken
     return twice ? tokens.subarray(1) : tokens
+  }
+
+  async #tokenizeInfill(prompt: string | Int32Array, suffix: string): Promise<Int32Array> {
+    const plain = (text: string) => this.#tokenize([{ text, trusted: false }], false)
+    const text = typeof prompt === 'string' ? checkText(prompt, 'prompt', this.#limits.contextSize) : prompt
+    const [before, after] = await Promise.all([typeof text === 'string' ? plain(text) : text, plain(suffix)])
+    const bosToken = this.#opened.addsBos ? this.info.bosToken : undefined
+    return infillPrompt(requireInfill(this.#opened.infill, this.info), before, after, bosToken)
   }
 
   #checkAdapters({ adapters }: GenerateValues): void {

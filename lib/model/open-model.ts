@@ -3,6 +3,7 @@ import { LlameroError } from '../errors.js'
 import type { Addon, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
 import { Engine } from './engine.js'
+import { infillTokens, type InfillTokens } from './infill.js'
 import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
 import type { ModelValues } from './model-options.js'
@@ -15,6 +16,8 @@ export interface OpenedModel {
   readonly engine: Engine | undefined
   readonly info: ModelInfo
   readonly addsBos: boolean
+  /** Absent for a model that was not trained to fill in the middle. */
+  readonly infill: InfillTokens | undefined
   readonly setting: ModelSetting
 }
 
@@ -59,7 +62,9 @@ export async function openNative(
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
     const limit = Math.min(contextSize, engine?.info.contextSize ?? Infinity)
-    return { addon, native, engine, info: modelInfo(info, limit, engine?.info), addsBos: info.addsBos, setting }
+    const { addsBos } = info
+    const facts = modelInfo(info, limit, engine?.info)
+    return { addon, native, engine, info: facts, addsBos, infill: infillTokens(info), setting }
   } catch (error) {
     addon.modelClose(native)
     throw error

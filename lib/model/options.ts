@@ -5,6 +5,7 @@ import { logitBias } from './logit-bias.js'
 import { abortSignal, boolean, group, integer, number, oneOf, strings, text } from './option-kinds.js'
 import { overflows, type Overflow } from './overflow.js'
 import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
+import { checkText } from './prompt.js'
 
 /** With whom a request shares what is computed of its prompt. */
 export interface CacheOptions {
@@ -102,6 +103,12 @@ export interface GenerateOptions {
    * `ERR_DISPOSED` for a closed adapter. @default none
    */
   readonly adapters?: readonly (Adapter | ScaledAdapter)[] | undefined
+  /**
+   * What follows the gap that the answer is to fill; only for `generate`, whose prompt then is what goes before it. Both
+   * are plain text: special tokens in them stay text. An empty suffix counts as none. Throws `ERR_UNSUPPORTED` unless
+   * `info.canInfill`. @default none
+   */
+  readonly suffix?: string | undefined
   /** Who goes first when not all can run, -1,000 to 1,000: higher before lower, then in order of arrival. @default 0 */
   readonly priority?: number | undefined
   /**
@@ -165,6 +172,14 @@ const grammarRule: OptionRule<string> = {
   read: (value, _name, { vocabularySize }) => checkGrammar(value, vocabularySize),
 }
 
+const suffixRule: OptionRule<string | undefined> = {
+  unit: '',
+  range: 'a string',
+  default: undefined,
+  doc: 'What follows the gap that the answer fills.',
+  read: (value, name, { contextSize }) => checkText(value, name, contextSize) || undefined,
+}
+
 const milliseconds = { min: 1, max: 2 ** 31 - 1, unit: 'ms', default: undefined }
 const penalty = { min: -100, max: 100, default: 0 }
 
@@ -212,6 +227,7 @@ export const generateOptions = {
   logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
   grammar: grammarRule,
   adapters: scaledAdapters('Adapters that work on the answer.'),
+  suffix: suffixRule,
   priority: integer({ min: -1000, max: 1000, default: 0, doc: 'Higher goes first when not all can run.' }),
   timeoutMs: integer({ ...milliseconds, doc: 'Most time from the entry into the engine to the end.' }),
   queueTimeoutMs: integer({ ...milliseconds, doc: 'Most time until it runs for the first time.' }),

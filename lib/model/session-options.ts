@@ -19,8 +19,8 @@ export interface SessionOptions {
   readonly restore?: string | URL | Uint8Array | undefined
 }
 
-/** How a session answers: as in {@link GenerateOptions}, save that `cache` is the session's own. */
-export type SessionChatOptions = Omit<GenerateOptions, 'cache'>
+/** How a session answers: as in {@link GenerateOptions}, save that `cache` is the session's own, and without adapters. */
+export type SessionChatOptions = Omit<GenerateOptions, 'cache' | 'adapters' | 'suffix'>
 
 /** How a session computes what it was given, without an answer. */
 export type PrefillOptions = Pick<GenerateOptions, 'priority' | 'overflow' | 'signal'>
@@ -54,7 +54,8 @@ export const sessionOptions = {
   restore: restoreRule,
 } as const satisfies OptionTable & Record<keyof SessionOptions, unknown>
 
-const { cache: _cache, ...chatTable } = generateOptions
+// What is saved of a session does not say which adapters it was computed with, so it has none.
+const { cache: _cache, adapters: _adapters, suffix: _suffix, ...chatTable } = generateOptions
 /** Every option of `session.chat`. */
 export const sessionChatOptions = chatTable satisfies OptionTable & Record<keyof SessionChatOptions, unknown>
 

@@ -125,7 +125,8 @@ export class Session {
   chat(messages: string | readonly Message[], options: SessionChatOptions = {}): Generation {
     const added = addedMessages(messages)
     const { engine, limits } = this.#host
-    const values = { ...readOptions(sessionChatOptions, options, limits), cache: { key: this.#cacheKey } }
+    const given = readOptions(sessionChatOptions, options, limits)
+    const values = { ...given, cache: { key: this.#cacheKey }, adapters: [], suffix: undefined }
     this.#admit()
     const state = new GenerationState(engine, values.signal)
     this.#answer = state
@@ -138,7 +139,7 @@ export class Session {
         turn = prepared.turn
         return prepared
       }
-      state.start(prepare, (end) => {
+      void state.start(prepare, (end) => {
         this.#answer = undefined
         this.#settle(end, added, turn).then(resolve, resolve)
       })
@@ -311,7 +312,7 @@ export class Session {
     const state = new GenerationState(this.#host.engine, values.signal)
     this.#computing = state
     const { request, endsWithContext } = prepareRequest(tokens, values, this.#setting())
-    state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
+    void state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
     try {
       await state.result()
     } finally {

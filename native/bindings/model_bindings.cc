@@ -136,6 +136,9 @@ Napi::Value ModelInfo(const Napi::CallbackInfo& info) {
     result.Set("slidingWindow", llama_model_n_swa(model));
     result.Set("bosToken", llama_vocab_bos(vocab));
     result.Set("eosToken", llama_vocab_eos(vocab));
+    result.Set("fimPrefixToken", llama_vocab_fim_pre(vocab));
+    result.Set("fimSuffixToken", llama_vocab_fim_suf(vocab));
+    result.Set("fimMiddleToken", llama_vocab_fim_mid(vocab));
     result.Set("addsBos", llama_vocab_get_add_bos(vocab));
     result.Set("addsEos", llama_vocab_get_add_eos(vocab));
     result.Set("chatTemplate", chat_template == nullptr ? "" : WellFormedUtf8(chat_template));

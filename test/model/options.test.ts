@@ -67,6 +67,7 @@ const wrongValues: Record<keyof typeof generateOptions, readonly unknown[]> = {
   overflow: [null, true, 'slide', 5, ''],
   keep: [...wrongForIntegers, -2, 513],
   adapters: [null, {}, 5, 'lora.gguf', [null], [5], [{}], [{ adapter: {} }], [{ scale: 1 }], Array(17)],
+  suffix: [5, null, {}, [], true],
   progress: wrongForBooleans,
   signal: [null, {}, 'abort', { aborted: false }, new EventTarget()],
 }
