@@ -1,6 +1,5 @@
-import { nativeAddon } from '../../lib/native.js'
+import type { Model, Session } from '../../lib/index.js'
 import { sleep } from '../measure.js'
-import { openSessionEngine, type SessionEngine } from '../native-sessions.js'
 import { withModel } from '../opened.js'
 import { promptOf } from '../prompt.js'
 import type { Bench, Findings, Row, Scenario } from '../scenario.js'
@@ -38,36 +37,33 @@ async function withSessions({ modelPath, say }: Bench): Promise<Row[]> {
   const row = async (name: string): Promise<void> => {
     rows.push({ name, unit: 'MiB', ours: [(await residentMiB()) - before] })
   }
-  const engine = await openSessionEngine(modelPath)
-  try {
+  await withModel(modelPath, { contextSize: 8192, cacheBytes: 0 }, async (model) => {
     await row('model open')
     for (const count of sessionCounts) {
       say(`${count} sessions`)
-      await fill(engine, count)
+      const open = await Promise.all(Array.from({ length: count }, (_, i) => sessionOf(model, 100 * count + i)))
       await row(`${count} sessions of ${sessionTokens} tokens`)
-      await forget(engine, count)
+      await closeAll(open)
     }
     say('32 forks of one session')
-    await engine.run(1, await promptOf(engine, sessionTokens, 1), 1)
-    for (let fork = 2; fork <= 32; fork++) await nativeAddon().sessionFork(engine.native, 1, fork)
+    const first = await sessionOf(model, 1)
+    const forks = await Promise.all(Array.from({ length: 31 }, () => first.fork()))
     await row('32 forks of one session')
-    await forget(engine, 32)
+    await closeAll([first, ...forks])
     await row('sessions closed')
-  } finally {
-    await engine.close()
-  }
+  })
   await row('model closed')
   return rows
 }
 
-async function fill(engine: SessionEngine, count: number): Promise<void> {
-  for (let session = 1; session <= count; session++) {
-    await engine.run(session, await promptOf(engine, sessionTokens, 100 * count + session), 1)
-  }
+async function sessionOf(model: Model, salt: number): Promise<Session> {
+  const session = await model.session({ system: await model.detokenize(await promptOf(model, sessionTokens, salt)) })
+  await session.prefill()
+  return session
 }
 
-async function forget(engine: SessionEngine, count: number): Promise<void> {
-  for (let session = 1; session <= count; session++) await nativeAddon().sessionForget(engine.native, session)
+async function closeAll(sessions: readonly Session[]): Promise<void> {
+  await Promise.all(sessions.map((session) => session.close()))
 }
 
 async function afterRequests({ modelPath, say }: Bench): Promise<Row[]> {
