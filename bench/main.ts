@@ -9,6 +9,7 @@ import { plot } from './plot.js'
 import { asJson, meets, table } from './report.js'
 import type { Findings, Scenario } from './scenario.js'
 import { busy } from './scenarios/busy.js'
+import { embeddings } from './scenarios/embeddings.js'
 import { eventLoop } from './scenarios/event-loop.js'
 import { fairness } from './scenarios/fairness.js'
 import { memory } from './scenarios/memory.js'
@@ -28,6 +29,7 @@ const scenarios: readonly Scenario[] = [
   fairness,
   sessions,
   memory,
+  embeddings,
 ]
 
 const { values, positionals } = parseArgs({

@@ -52,3 +52,48 @@ export interface ThreadState {
   readonly judging: boolean
   readonly probing: boolean
 }
+
+/** The plan function's input: one sequence with tokens known and a smaller number computed. */
+export interface PlanSequence {
+  readonly id: number
+  /** Tokens known: the prompt and what was generated. */
+  readonly known: number
+  /** Tokens whose keys and values are in the cache. */
+  readonly computed: number
+  readonly parked: boolean
+  /** Whether the step is one of another adapter set: it keeps its rank, but does not run. */
+  readonly waits: boolean
+  readonly priority: number
+  /** Order of arrival. */
+  readonly arrival: number
+  /** Of `computed`, cells that no other running sequence uses: what it frees when it is preempted. */
+  readonly own: number
+  /** Without a slot: tokens that lie computed already, from another's prefix. */
+  readonly reusable: number
+  /** Of `reusable`, cells that running sequences use: they cost nothing more. */
+  readonly taken: number
+  /** Whether it has produced a token already (its prompt was computed once). */
+  readonly generating: boolean
+}
+
+export interface PlanLimits {
+  readonly batchSize: number
+  readonly maxSequences: number
+  readonly cells: number
+  /** Cells that several running sequences use. */
+  readonly shared: number
+  /** Most prompt tokens in a step that also carries generating sequences. */
+  readonly prefillBudget: number
+}
+
+export interface Plan {
+  /** Tokens [from, from + count) of the sequence run in this step; a row is sampled if they reach `known`. */
+  readonly runs: readonly {
+    readonly id: number
+    readonly from: number
+    readonly count: number
+    readonly sample: boolean
+  }[]
+  /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
+  readonly preempted: readonly number[]
+}

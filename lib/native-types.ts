@@ -4,8 +4,19 @@
  */
 import type { LlameroError } from './errors.js'
 import type { NativeCacheStats } from './native-cache-types.js'
-import type { BudgetLimits, NativeMemoryNeed, PaceStep, PrefillPace, ThreadState } from './native-policy-types.js'
+import type { EmbedderAddon } from './native-embedder-types.js'
+import type {
+  BudgetLimits,
+  NativeMemoryNeed,
+  PaceStep,
+  Plan,
+  PlanLimits,
+  PlanSequence,
+  PrefillPace,
+  ThreadState,
+} from './native-policy-types.js'
 
+export type * from './native-embedder-types.js'
 export type * from './native-policy-types.js'
 
 declare const kind: unique symbol
@@ -60,6 +71,7 @@ export interface NativeModelInfo {
   readonly sizeBytes: number
   readonly vocabularySize: number
   readonly trainedContextSize: number
+  /** Numbers of an output vector. */
   readonly embeddingSize: number
   readonly layers: number
   readonly hasEncoder: boolean
@@ -74,8 +86,10 @@ export interface NativeModelInfo {
   readonly fimPrefixToken: number
   readonly fimSuffixToken: number
   readonly fimMiddleToken: number
+  readonly sepToken: number
   readonly addsBos: boolean
   readonly addsEos: boolean
+  readonly addsSep: boolean
   /** The model's own Jinja template, '' if it has none. */
   readonly chatTemplate: string
   /** Scalar metadata as text; arrays are left out. */
@@ -273,51 +287,6 @@ export interface NativeSnapshot {
   readonly state: Uint8Array
 }
 
-/** The plan function's input: one sequence with tokens known and a smaller number computed. */
-export interface PlanSequence {
-  readonly id: number
-  /** Tokens known: the prompt and what was generated. */
-  readonly known: number
-  /** Tokens whose keys and values are in the cache. */
-  readonly computed: number
-  readonly parked: boolean
-  /** Whether the step is one of another adapter set: it keeps its rank, but does not run. */
-  readonly waits: boolean
-  readonly priority: number
-  /** Order of arrival. */
-  readonly arrival: number
-  /** Of `computed`, cells that no other running sequence uses: what it frees when it is preempted. */
-  readonly own: number
-  /** Without a slot: tokens that lie computed already, from another's prefix. */
-  readonly reusable: number
-  /** Of `reusable`, cells that running sequences use: they cost nothing more. */
-  readonly taken: number
-  /** Whether it has produced a token already (its prompt was computed once). */
-  readonly generating: boolean
-}
-
-export interface PlanLimits {
-  readonly batchSize: number
-  readonly maxSequences: number
-  readonly cells: number
-  /** Cells that several running sequences use. */
-  readonly shared: number
-  /** Most prompt tokens in a step that also carries generating sequences. */
-  readonly prefillBudget: number
-}
-
-export interface Plan {
-  /** Tokens [from, from + count) of the sequence run in this step; a row is sampled if they reach `known`. */
-  readonly runs: readonly {
-    readonly id: number
-    readonly from: number
-    readonly count: number
-    readonly sample: boolean
-  }[]
-  /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
-  readonly preempted: readonly number[]
-}
-
 /** Text made of the bytes of tokens. */
 export interface AssembledText {
   /** What each piece made showable; last, unless a stop string came, what was held back. */
@@ -326,7 +295,7 @@ export interface AssembledText {
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
-export interface Addon {
+export interface Addon extends EmbedderAddon {
   /** Hands over the class that errors are thrown as. */
   initialize(ErrorClass: typeof LlameroError): void
   /** The CPU modules in a folder, best first. */

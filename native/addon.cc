@@ -3,6 +3,7 @@
 
 #include "backends.h"
 #include "bindings/adapter_bindings.h"
+#include "bindings/embedder_bindings.h"
 #include "bindings/engine_bindings.h"
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
@@ -68,6 +69,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("modelInfo", ModelInfo);
   add("modelClose", ModelClose);
   add("tokenize", TokenizeText);
+  add("tokenizeTexts", TokenizeTexts);
   add("detokenize", DetokenizeTokens);
   add("piece", Piece);
   add("renderChat", RenderConversation);
@@ -94,9 +96,15 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("sessionSave", SessionSave);
   add("sessionRestore", SessionRestore);
 
+  add("embedderCreate", EmbedderCreate);
+  add("embedderRun", EmbedderRun);
+  add("embedderStats", EmbedderStatistics);
+  add("embedderClose", EmbedderClose);
+
   add("planStep", PlanOneStep);
   add("learnPace", LearnPrefillPace);
   add("prefillBudget", PrefillBudgetOf);
+  add("packStep", PackOneStep);
   add("nextThreads", NextThreadState);
   add("assembleText", AssembleText);
   return exports;

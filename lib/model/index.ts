@@ -2,16 +2,13 @@ export type { Message, Role } from '../chat/index.js'
 export { Adapter, type AdapterInfo, type ScaledAdapter } from './adapter.js'
 export type { AdapterJudge, AdapterOptions } from './adapters.js'
 export type { ControlVectorData } from './control-vector.js'
+export type { EmbeddingMetrics, EmbedResult, EmbedUsage } from './embed.js'
+export type { EmbedInput } from './embed-input.js'
+export { embedOptions, rerankOptions, type EmbedOptions, type RerankOptions } from './embed-options.js'
 export { Generation } from './generation.js'
-export {
-  Model,
-  openModel,
-  type DetokenizeOptions,
-  type ModelMetrics,
-  type ModelSource,
-  type TokenizeOptions,
-} from './model.js'
+export { Model, openModel, type DetokenizeOptions, type ModelSource, type TokenizeOptions } from './model.js'
 export type { ModelInfo } from './model-info.js'
+export type { ModelMetrics } from './model-metrics.js'
 export { modelOptions, type CacheType, type ModelOptions } from './model-options.js'
 export { Session } from './session.js'
 export type { PrefillOptions, SessionChatOptions, SessionOptions } from './session-options.js'
@@ -35,3 +32,5 @@ export type {
   TokenLogprob,
   Usage,
 } from './part.js'
+export type { Pooling } from './pooling.js'
+export type { RankedDocument, RerankResult } from './rerank.js'

@@ -1,5 +1,6 @@
 import { infillTokens } from './infill.js'
 import type { NativeEngineInfo, NativeModelInfo } from '../native-types.js'
+import { canEmbed, canRerank, statedPooling, type Pooling } from './pooling.js'
 
 /** What is known of an open model. */
 export interface ModelInfo {
@@ -21,12 +22,19 @@ export interface ModelInfo {
   readonly parallel: number
   /** Most compute threads; 0 for a model that can't generate. */
   readonly threads: number
+  /** Numbers of an embedding. */
   readonly embeddingSize: number
   readonly layers: number
   /** Whether `generate` and `chat` work: not with encoders such as BERT. */
   readonly canGenerate: boolean
   /** Whether `generate` takes a `suffix`: the model was trained to fill in the middle. */
   readonly canInfill: boolean
+  /** Whether `embed` works: with encoders, and with models that generate too, though few of them were trained for it. */
+  readonly canEmbed: boolean
+  /** Whether `rerank` works: with models that have a classifier for it. */
+  readonly canRerank: boolean
+  /** How the model's file asks that vectors of tokens become one; absent if it says nothing. */
+  readonly pooling?: Pooling
   /** Ids of special tokens; absent where the vocabulary has none. */
   readonly bosToken?: number
   readonly eosToken?: number
@@ -49,6 +57,7 @@ export function canGenerate(info: NativeModelInfo): boolean {
 }
 
 export function modelInfo(info: NativeModelInfo, contextSize: number, engine: NativeEngineInfo | undefined): ModelInfo {
+  const pooling = statedPooling(info)
   return {
     description: info.description,
     architecture: info.architecture,
@@ -64,6 +73,9 @@ export function modelInfo(info: NativeModelInfo, contextSize: number, engine: Na
     layers: info.layers,
     canGenerate: engine !== undefined,
     canInfill: engine !== undefined && infillTokens(info) !== undefined,
+    canEmbed: canEmbed(info),
+    canRerank: canRerank(info),
+    ...(pooling === undefined ? {} : { pooling }),
     ...(info.bosToken < 0 ? {} : { bosToken: info.bosToken }),
     ...(info.eosToken < 0 ? {} : { eosToken: info.eosToken }),
     ...(info.chatTemplate === '' ? {} : { chatTemplate: info.chatTemplate }),

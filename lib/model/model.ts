@@ -12,6 +12,9 @@ import { backendReport, nativeAddon } from '../native.js'
 import { type Adapter, isUsable } from './adapter.js'
 import { type AdapterJudge, type AdapterOptions, Adapters } from './adapters.js'
 import type { ControlVectorData } from './control-vector.js'
+import { embed, embedderOf, type EmbeddingMetrics, type EmbedResult, type TokenizeTexts } from './embed.js'
+import type { EmbedInput } from './embed-input.js'
+import type { EmbedOptions, RerankOptions } from './embed-options.js'
 import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
@@ -19,6 +22,7 @@ import { GenerationState } from './generation-state.js'
 import { infillPrompt, refuseSuffix, requireInfill } from './infill.js'
 import { checkPath, readModelOptions, type ModelOptions } from './model-options.js'
 import type { ModelInfo } from './model-info.js'
+import type { ModelMetrics } from './model-metrics.js'
 import { boolean } from './option-kinds.js'
 import { type Limits, readOptions } from './option-rule.js'
 import { engineOf, openNative, type OpenedModel } from './open-model.js'
@@ -26,6 +30,7 @@ import { generateOptions, type GenerateOptions, type GenerateValues } from './op
 import { fitMessages, fitPrompt } from './overflow.js'
 import { checkRuns, checkText, checkTextBytes, checkTokens, messageLimits } from './prompt.js'
 import { prepareRequest } from './request.js'
+import { rerank, type RerankResult } from './rerank.js'
 import { openSession, type Session } from './session.js'
 import type { SessionOptions } from './session-options.js'
 
@@ -49,54 +54,6 @@ export interface TokenizeOptions {
 export interface DetokenizeOptions {
   /** Write special tokens out instead of leaving them away. @default false */
   readonly special?: boolean | undefined
-}
-
-/** Counters of a model's engine since it was opened, and its state now. */
-export interface ModelMetrics {
-  /** Decodes of llama.cpp. */
-  readonly steps: number
-  /** Tokens of prompts computed. */
-  readonly promptTokens: number
-  /** Tokens of answers. */
-  readonly outputTokens: number
-  /** Requests that are computed now. */
-  readonly running: number
-  /** Requests that wait for a place. */
-  readonly waiting: number
-  /** Requests that stand still because nobody reads them. */
-  readonly parked: number
-  /** How often a request lost its cells to others and had to start over. */
-  readonly preemptions: number
-  /** Cells of the KV cache that running requests use. */
-  readonly cellsUsed: number
-  /** Cells that hold the beginnings of ended requests, for others to start from. */
-  readonly cellsCached: number
-  /** Tokens of prompts that were not computed, because they lay in the cache. */
-  readonly cachedTokens: number
-  /** How often such a beginning gave way in the cells; it may have gone to main memory. */
-  readonly evictions: number
-  /** Requests that started from cells of the KV cache. */
-  readonly cellHits: number
-  /** Requests that started at a checkpoint: only models with recurrent layers or sliding windows need these. */
-  readonly checkpointHits: number
-  /** Requests whose beginning was copied back from main memory. */
-  readonly memoryHits: number
-  /** Copies made in main memory: beginnings that gave way, and checkpoints. */
-  readonly snapshotsSaved: number
-  /** Copies that left main memory, because others took the place. */
-  readonly snapshotsDropped: number
-  /** Copies that lie in main memory. */
-  readonly snapshots: number
-  /** Main memory that they take, at most `cacheBytes`. */
-  readonly snapshotBytes: number
-  /** Threads of the last step. */
-  readonly threads: number
-  /** Time between the end of one decode and the start of the next, summed, in ms: what llamero adds to llama.cpp. */
-  readonly betweenDecodesMs: number
-  /** Time in decodes, summed, in ms. */
-  readonly decodeMs: number
-  /** Calls from the engine into JavaScript. */
-  readonly deliveries: number
 }
 
 const tokenizeOptions = {
@@ -208,6 +165,30 @@ export class Model {
     )
   }
 
+  /**
+   * The vectors of texts; many in one call cost much less than one by one. Text is plain text: that of special tokens
+   * counts as letters, and the vocabulary's own stand around it. Token ids are taken as they are. A lone input gives a
+   * list of one, an empty list gives none.
+   *
+   * Rejects with `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_CONTEXT_FULL` (with `truncate: false`) `ERR_UNSUPPORTED`
+   * `ERR_QUEUE_FULL` `ERR_OUT_OF_MEMORY` `ERR_DISPOSED`.
+   */
+  async embed(input: EmbedInput | readonly EmbedInput[], options: EmbedOptions = {}): Promise<EmbedResult> {
+    this.#checkOpen()
+    return embed(this.#opened, this.#tokenizeTexts, input, options)
+  }
+
+  /**
+   * Ranks documents by how well they answer a query, with a model that was made for it (`info.canRerank`). A model's own
+   * template for pairs is used if it has one.
+   *
+   * Rejects as `embed` does; `ERR_UNSUPPORTED` with a model that is no reranker.
+   */
+  async rerank(query: string, documents: readonly string[], options: RerankOptions = {}): Promise<RerankResult> {
+    this.#checkOpen()
+    return rerank(this.#opened, this.#tokenizeTexts, query, documents, options)
+  }
+
   /** The tokens of a text. Rejects with `ERR_CONTEXT_FULL` beyond 32 bytes per token of the context. */
   async tokenize(text: string, options: TokenizeOptions = {}): Promise<Int32Array> {
     this.#checkOpen()
@@ -265,6 +246,12 @@ export class Model {
     return engineOf(this.#opened).stats()
   }
 
+  /** Counters of what `embed` and `rerank` have computed. Throws `ERR_UNSUPPORTED` for a model that can't embed. */
+  embeddingMetrics(): EmbeddingMetrics {
+    this.#checkOpen()
+    return embedderOf(this.#opened).stats()
+  }
+
   /**
    * Frees everything; calling it again is harmless. Generations that run reject with `ERR_DISPOSED`, so that half an
    * answer is never taken for a whole one; later calls throw or reject with the same.
@@ -279,9 +266,9 @@ export class Model {
   }
 
   async #close(): Promise<void> {
-    const { addon, native, engine } = this.#opened
+    const { addon, native, engine, embedder } = this.#opened
     try {
-      await engine?.close()
+      await Promise.all([engine?.close(), embedder?.close()])
       await this.#adapters.close()
     } finally {
       addon.modelClose(native)
@@ -351,6 +338,14 @@ export class Model {
     return this.#gate(async () => {
       this.#checkOpen()
       return addon.tokenize(native, parts, { addSpecial })
+    })
+  }
+
+  #tokenizeTexts: TokenizeTexts = (texts, addSpecial) => {
+    const { addon, native } = this.#opened
+    return this.#gate(async () => {
+      this.#checkOpen()
+      return addon.tokenizeTexts(native, texts, { addSpecial })
     })
   }
 

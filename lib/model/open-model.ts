@@ -2,11 +2,14 @@ import { resolve } from 'node:path'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
+import type { VocabularyEnds } from './embed-input.js'
+import { Embedder, embedderOptions } from './embedder.js'
 import { Engine } from './engine.js'
 import { infillTokens, type InfillTokens } from './infill.js'
 import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
 import type { ModelValues } from './model-options.js'
+import { canEmbed } from './pooling.js'
 
 /** The native objects behind a model. */
 export interface OpenedModel {
@@ -14,10 +17,13 @@ export interface OpenedModel {
   readonly native: NativeModel
   /** Absent for a model that can't generate. */
   readonly engine: Engine | undefined
+  /** Absent for a model that gives no vectors. */
+  readonly embedder: Embedder | undefined
   readonly info: ModelInfo
   readonly addsBos: boolean
   /** Absent for a model that was not trained to fill in the middle. */
   readonly infill: InfillTokens | undefined
+  readonly ends: VocabularyEnds
   readonly setting: ModelSetting
 }
 
@@ -62,9 +68,21 @@ export async function openNative(
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
     const limit = Math.min(contextSize, engine?.info.contextSize ?? Infinity)
-    const { addsBos } = info
-    const facts = modelInfo(info, limit, engine?.info)
-    return { addon, native, engine, info: facts, addsBos, infill: infillTokens(info), setting }
+    const embedder = canEmbed(info)
+      ? new Embedder(addon, native, embedderOptions(limit, info, options), options.queueLimit + options.parallel)
+      : undefined
+    const about = modelInfo(info, limit, engine?.info)
+    return {
+      addon,
+      native,
+      engine,
+      embedder,
+      info: about,
+      addsBos: info.addsBos,
+      ends: info,
+      infill: infillTokens(info),
+      setting,
+    }
   } catch (error) {
     addon.modelClose(native)
     throw error

@@ -36,7 +36,12 @@ export function checkText(text: unknown, name: string, contextSize: number): str
 }
 
 export function checkTextBytes(bytes: number, contextSize: number): void {
-  if (bytes > maxBytesPerToken * contextSize) throw contextFullError(`${bytes} bytes`, contextSize, { bytes })
+  if (bytes > mostTextBytes(contextSize)) throw contextFullError(`${bytes} bytes`, contextSize, { bytes })
+}
+
+/** Most bytes of a text that could fit. */
+export function mostTextBytes(contextSize: number): number {
+  return maxBytesPerToken * contextSize
 }
 
 /** What a conversation may have for {@link checkTextBytes} to let it pass. */
@@ -48,12 +53,26 @@ export function messageLimits({ contextSize }: { readonly contextSize: number })
 }
 
 export function checkRuns(text: string, contextSize: number): void {
-  if (text.length <= maxRun) return
+  const run = longRun(text)
+  if (run === undefined) return
+  throw contextFullError(`a run of ${run.length} equal characters`, contextSize, { at: run.start })
+}
+
+interface LongRun {
+  readonly start: number
+  readonly length: number
+  /** Where a run that is just allowed would end. */
+  readonly allowedEnd: number
+}
+
+/** The first run of equal characters that is longer than a tokenizer may get. */
+export function longRun(text: string): LongRun | undefined {
+  if (text.length <= maxRun) return undefined
   let start = 0
   for (let at = 1; at <= text.length; at++) {
     if (text.charCodeAt(at) === text.charCodeAt(start)) continue
-    if (at - start > maxRun)
-      throw contextFullError(`a run of ${at - start} equal characters`, contextSize, { at: start })
+    if (at - start > maxRun) return { start, length: at - start, allowedEnd: start + maxRun }
     start = at
   }
+  return undefined
 }

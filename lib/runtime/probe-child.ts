@@ -1,6 +1,6 @@
 /**
  * The throw-away process of the probe: loads the vocabulary, tokenizes and renders fixed texts, then, if weights fit,
- * generates a few tokens. Whatever kills it here would have killed the program.
+ * generates a few tokens or embeds a text. Whatever kills it here would have killed the program.
  */
 import { LlameroError } from '../errors.js'
 import { openModel } from '../model/index.js'
@@ -13,7 +13,7 @@ const decodedTokens = 8
 async function probe({ path, weights }: ProbeTask): Promise<ProbeReply> {
   try {
     await tokenizeSample(path)
-    if (weights) await generateSample(path)
+    if (weights) await computeSample(path)
     return { passed: true }
   } catch (error) {
     if (error instanceof LlameroError) return { passed: false, code: error.code, message: error.message }
@@ -41,12 +41,15 @@ async function tokenizeSample(path: string): Promise<void> {
   addon.modelClose(model)
 }
 
-async function generateSample(path: string): Promise<void> {
+async function computeSample(path: string): Promise<void> {
   const model = await openModel({ path }, { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 })
   try {
     await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
     if (model.info.canGenerate)
       await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true })
+    // A model that generates need not be fit to embed; one that says how its vectors are pooled was made for it.
+    if (model.info.canEmbed && (!model.info.canGenerate || model.info.pooling !== undefined))
+      await model.embed([sample, sample])
   } finally {
     await model.close()
   }

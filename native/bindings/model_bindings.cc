@@ -40,11 +40,6 @@ Napi::Object Metadata(Napi::Env env, const llama_model* model) {
   return metadata;
 }
 
-TextPart ToTextPart(const Napi::Value& value) {
-  const Napi::Object part = ToObject(value);
-  return {StringOf(part, "text"), BoolOf(part, "trusted")};
-}
-
 /// Tells JavaScript how far a load is, while the loading thread goes on.
 class ProgressReport {
  public:
@@ -70,6 +65,11 @@ class ProgressReport {
 };
 
 }  // namespace
+
+TextPart ToTextPart(const Napi::Value& value) {
+  const Napi::Object part = ToObject(value);
+  return {StringOf(part, "text"), BoolOf(part, "trusted")};
+}
 
 std::shared_ptr<const Model> OpenModel(const Napi::Value& handle) {
   auto model = FromHandle<ModelHandle>(handle)->model;
@@ -127,7 +127,7 @@ Napi::Value ModelInfo(const Napi::CallbackInfo& info) {
     result.Set("sizeBytes", static_cast<double>(llama_model_size(model)));
     result.Set("vocabularySize", owner->vocabulary_size());
     result.Set("trainedContextSize", llama_model_n_ctx_train(model));
-    result.Set("embeddingSize", llama_model_n_embd(model));
+    result.Set("embeddingSize", llama_model_n_embd_out(model));
     result.Set("layers", llama_model_n_layer(model));
     result.Set("hasEncoder", llama_model_has_encoder(model));
     result.Set("hasDecoder", llama_model_has_decoder(model));
@@ -139,8 +139,10 @@ Napi::Value ModelInfo(const Napi::CallbackInfo& info) {
     result.Set("fimPrefixToken", llama_vocab_fim_pre(vocab));
     result.Set("fimSuffixToken", llama_vocab_fim_suf(vocab));
     result.Set("fimMiddleToken", llama_vocab_fim_mid(vocab));
+    result.Set("sepToken", llama_vocab_sep(vocab));
     result.Set("addsBos", llama_vocab_get_add_bos(vocab));
     result.Set("addsEos", llama_vocab_get_add_eos(vocab));
+    result.Set("addsSep", llama_vocab_get_add_sep(vocab));
     result.Set("chatTemplate", chat_template == nullptr ? "" : WellFormedUtf8(chat_template));
     result.Set("metadata", Metadata(info.Env(), model));
     return result;

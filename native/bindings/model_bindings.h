@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "model.h"
+#include "tokenizer.h"
 
 namespace llamero {
 
@@ -20,6 +21,8 @@ struct ModelHandle {
   static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x6d6f64656c000001};
   std::shared_ptr<const Model> model;
 };
+
+TextPart ToTextPart(const Napi::Value& value);
 
 /// The open model behind a handle. Throws Failure: ERR_DISPOSED.
 std::shared_ptr<const Model> OpenModel(const Napi::Value& handle);

@@ -1,6 +1,7 @@
 #include "bindings/pure_bindings.h"
 
 #include "bindings/values.h"
+#include "embedder/packing.h"
 #include "engine/plan.h"
 #include "engine/prefill_budget.h"
 #include "engine/text.h"
@@ -89,6 +90,21 @@ Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info) {
                                                            .added_ms = NumberOf(limits, "addedMs"),
                                                            .most = std::max<int64_t>(1, IntegerOf(limits, "most"))});
     return Napi::Number::New(info.Env(), static_cast<double>(budget));
+  });
+}
+
+Napi::Value PackOneStep(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const Napi::Object limits = ToObject(info[1]);
+    const auto waiting = ArrayOf(info[0], [](const Napi::Value& value) {
+      const Napi::Object given = ToObject(value);
+      return PackInput{.length = IntegerOf(given, "length"), .computed = IntegerOf(given, "computed")};
+    });
+    const auto counts = PackStep(waiting, {.tokens = IntegerOf(limits, "tokens"),
+                                           .inputs = IntegerOf(limits, "inputs"),
+                                           .splits = BoolOf(limits, "splits")});
+    return ToArray(env, counts, [&](int64_t count) { return Napi::Number::New(env, static_cast<double>(count)); });
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/cache_type.h"
 #include "failure.h"
+#include "flash_attention.h"
 #include "free_memory.h"
 #include "log.h"
 #include "memory_need.h"
@@ -14,11 +15,6 @@ namespace llamero {
 namespace {
 
 constexpr int64_t kOutputBlock = 64;
-
-llama_flash_attn_type FlashAttention(const std::string& name) {
-  if (name == "on") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
-  return name == "off" ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
-}
 
 /// TypeScript chooses sizes that fit; this refuses an absurd one before minutes of allocation.
 void RequireMemory(const Model& model, const ContextOptions& options) {
@@ -45,30 +41,6 @@ llama_state_seq_flags Flags(Context::Part part) {
 bool ShouldAbort(void* data) noexcept { return static_cast<const std::atomic<bool>*>(data)->load(); }
 
 }  // namespace
-
-/// With loadable backends the pool's functions are not linked but looked up in the CPU module.
-struct Context::ThreadPool {
-  using New = ggml_threadpool_t (*)(ggml_threadpool_params*);
-  using Free = void (*)(ggml_threadpool_t);
-
-  explicit ThreadPool(int threads) {
-    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(cpu);
-    const auto make = reinterpret_cast<New>(ggml_backend_reg_get_proc_address(registry, "ggml_threadpool_new"));
-    free = reinterpret_cast<Free>(ggml_backend_reg_get_proc_address(registry, "ggml_threadpool_free"));
-    ggml_threadpool_params params = ggml_threadpool_params_default(threads);
-    pool = make(&params);
-    if (pool == nullptr) throw Failure("ERR_OUT_OF_MEMORY", "The compute threads could not be started.");
-  }
-  ~ThreadPool() {
-    if (pool != nullptr) free(pool);
-  }
-  ThreadPool(const ThreadPool&) = delete;
-  ThreadPool& operator=(const ThreadPool&) = delete;
-
-  ggml_threadpool_t pool = nullptr;
-  Free free = nullptr;
-};
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort)
     : model_(std::move(model)),
@@ -117,23 +89,12 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   options_.slots = llama_n_seq_max(context_.get());
   options_.batch_size = llama_n_batch(context_.get());
   options_.micro_batch_size = llama_n_ubatch(context_.get());
-  AttachThreads(options_.threads);
+  threads_.Attach(context_.get(), options_.threads);
   WarmUp();
 }
 
 Context::~Context() {
-  if (context_) llama_detach_threadpool(context_.get());
-}
-
-/// A pool for just so many threads: those of a larger one that have nothing to do spin all the same, and take the cores
-/// from the others. ggml pauses the pool that it leaves.
-void Context::AttachThreads(int threads) {
-  if (threads == attached_threads_) return;
-  std::unique_ptr<ThreadPool>& pool = pools_[threads];
-  if (!pool) pool = std::make_unique<ThreadPool>(threads);
-  llama_attach_threadpool(context_.get(), pool->pool, nullptr);
-  llama_set_n_threads(context_.get(), threads, threads);
-  attached_threads_ = threads;
+  if (context_) threads_.Detach(context_.get());
 }
 
 /// The first decode touches every page of the weights and builds the graph; better now than in the first request.
@@ -211,7 +172,7 @@ Context::Outcome Context::Decode(int threads) {
                           .n_seq_id = slot_counts_.data(),
                           .seq_id = slot_pointers_.data(),
                           .logits = outputs_.data()};
-  AttachThreads(threads);
+  threads_.Attach(context_.get(), threads);
   const int status = llama_decode(context_.get(), batch);
   if (status == 0) {
     llama_synchronize(context_.get());

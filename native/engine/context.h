@@ -5,13 +5,13 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/adapter_set.h"
+#include "engine/compute_threads.h"
 #include "model.h"
 
 namespace llamero {
@@ -83,16 +83,12 @@ class Context {
   bool RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part = Part::kAll);
 
  private:
-  struct ThreadPool;
-
-  void AttachThreads(int threads);
   void WarmUp();
   void ApplyDirections();
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  std::map<int, std::unique_ptr<ThreadPool>> pools_;  // by threads; outlive the context
-  int attached_threads_ = 0;
+  ComputeThreads threads_;  // outlive the context
   std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
   Memory memory_;

@@ -42,7 +42,7 @@ const dependencies = Object.keys((JSON.parse(readSource('package.json')) as { de
 function roomOf(path: string): string {
   const [first = '', ...rest] = path.replace(/^lib\//, '').split('/')
   if (rest.length > 0) return first
-  return first.replace(/\.ts$/, '')
+  return first.replace(/\.ts$/, '').replace(/^native-\w+-types$/, 'native-types')
 }
 
 function importsOf({ path, text }: SourceFile): string[] {

@@ -98,11 +98,15 @@ contract('native code owns by handle: what is made has an owner in the same expr
   ],
 })
 
-it('the addon exports what lib/native-types.ts declares, in the same order', () => {
-  const mirror = /export interface Addon \{([\s\S]*?)\n\}/.exec(readSource('lib/native-types.ts'))?.[1] ?? ''
+it.each([
+  ['lib/native-types.ts', 'Addon', 10],
+  ['lib/native-embedder-types.ts', 'EmbedderAddon', 4],
+])('the addon exports what %s declares, in the same order', (path, name, least) => {
+  const mirror =
+    new RegExp(`export interface ${name}(?: extends \\w+)? \\{([^]*?)\\n\\}`).exec(readSource(path))?.[1] ?? ''
   const declared = [...mirror.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1])
   const addon = withoutComments({ path: 'native/addon.cc', text: readSource('native/addon.cc') })
   const exported = [...addon.matchAll(/"(\w+)"/g)].map((match) => match[1]).filter((name) => declared.includes(name))
-  expect(declared.length).toBeGreaterThan(10)
+  expect(declared.length).toBeGreaterThan(least)
   expect(exported).toEqual(declared)
 })

@@ -83,6 +83,16 @@ export const activities = {
     await Promise.all(ids.map((id) => inbox.begun(id)))
   },
 
+  async embedding(setting) {
+    await embedding(setting)
+  },
+
+  async 'closing an embedder'(setting) {
+    const { addon, embedder, kept, model } = await embedding(setting)
+    kept.push(addon.embedderClose(embedder), addon.embedderClose(embedder))
+    addon.modelClose(model)
+  },
+
   async parked(setting) {
     const { addon, engine, inbox, prompt } = await generating(setting)
     const id = addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 4 }))
@@ -120,6 +130,32 @@ export const activities = {
     addon.modelClose(model)
     await inbox.begun(addon.engineSubmit(engine, requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens })))
   },
+}
+
+/** Calls that wait for an embedder, with inputs of many steps. */
+async function embedding({ addon, path, kept, tokens }) {
+  const model = await loadModel(addon, path)
+  const embedder = addon.embedderCreate(model, {
+    contextSize: 4096,
+    batchSize: 256,
+    maxInputs: 64,
+    splits: true,
+    threads: 1,
+    flashAttention: 'auto',
+  })
+  kept.push(model, embedder)
+  const inputs = tokens === -1 ? 2_000 : 20
+  const request = {
+    tokens: new Int32Array(inputs * 100).fill(70),
+    lengths: new Int32Array(inputs).fill(100),
+    pooling: 'mean',
+    normalize: true,
+    dimensions: 0,
+  }
+  const run = () => addon.embedderRun(embedder, { ...request, cancelFlag: addon.createCancelFlag() })
+  for (let calls = 0; calls < 5; calls++) kept.push(run().catch(() => undefined))
+  while (tokens === -1 && addon.embedderStats(embedder).steps < 2) await new Promise((resolve) => setImmediate(resolve))
+  return { addon, embedder, kept, model }
 }
 
 /** An engine with the model and a prompt for it. */

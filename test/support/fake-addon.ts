@@ -9,6 +9,7 @@ import type {
   NativeRenderInput,
   NativeTextPart,
 } from '../../lib/native-types.js'
+import { fakeEmbedder, type FakeEmbedderLog } from './fake-embedder.js'
 import { FakeEngine, type Script } from './fake-engine.js'
 import { bosToken, eosToken, pieceOf, textOf, tokenizeParts, vocabularySize } from './fake-vocabulary.js'
 
@@ -24,7 +25,7 @@ export interface FakeOptions {
   readonly loadSteps?: number
 }
 
-export interface FakeAddon extends Addon {
+export interface FakeAddon extends Addon, FakeEmbedderLog {
   /** Calls in their order, by name. */
   readonly calls: string[]
   /** The engine made last. */
@@ -39,6 +40,7 @@ interface Message {
 /** The native contract without native code: bytes as tokens, a scripted answer, ChatML. */
 export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
   const calls: string[] = []
+  const requests: FakeEmbedderLog['requests'] = []
   let made: FakeEngine | undefined
   const info = { ...defaultInfo, ...options.info }
   const script = options.script ?? ((prompt) => [...prompt])
@@ -50,6 +52,8 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
 
   return {
     calls,
+    requests,
+    ...fakeEmbedder({ requests }, calls),
     engine() {
       if (made === undefined) throw new Error('no engine was made')
       return made
@@ -78,6 +82,18 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('tokenize')
       const tokens = tokenizeParts(parts)
       return Int32Array.from(addSpecial && info.addsBos ? [bosToken, ...tokens] : tokens)
+    },
+    async tokenizeTexts(_model, texts, { addSpecial }) {
+      calls.push('tokenizeTexts')
+      const lists = texts.map((parts) => {
+        const tokens = tokenizeParts(parts)
+        return [
+          ...(addSpecial && info.addsBos ? [bosToken] : []),
+          ...tokens,
+          ...(addSpecial && info.addsEos ? [info.eosToken < 0 ? info.sepToken : eosToken] : []),
+        ]
+      })
+      return { tokens: Int32Array.from(lists.flat()), lengths: Int32Array.from(lists, ({ length }) => length) }
     },
     detokenize: async (_model, tokens, { renderSpecial }) => textOf(tokens, renderSpecial),
     piece: (_model, token) => pieceOf(token),
@@ -154,7 +170,7 @@ const defaultInfo: NativeModelInfo = {
   sizeBytes: 1,
   vocabularySize,
   trainedContextSize: 16_384,
-  embeddingSize: 1,
+  embeddingSize: 3,
   layers: 1,
   hasEncoder: false,
   hasDecoder: true,
@@ -166,8 +182,10 @@ const defaultInfo: NativeModelInfo = {
   fimPrefixToken: -1,
   fimSuffixToken: -1,
   fimMiddleToken: -1,
+  sepToken: -1,
   addsBos: true,
   addsEos: false,
+  addsSep: false,
   chatTemplate: '',
   metadata: {},
 }

@@ -11,6 +11,10 @@ export type RandomArchitecture = (typeof randomArchitectures)[number] | (typeof 
 export interface RandomModelOptions {
   readonly seed?: number
   readonly layers?: number
+  /** Of a `bert` model. */
+  readonly size?: BertSize
+  /** Labels of a classifier behind the model, of `bert` and `qwen3`, which makes it a reranker. */
+  readonly classifier?: readonly string[]
   /** Keys to add, replace, or leave out where `undefined`. */
   readonly metadata?: Readonly<Record<string, WriterValue | undefined>>
   /** Instead of the architecture's own. */
@@ -18,6 +22,15 @@ export interface RandomModelOptions {
   /** Changes each tensor before it is written. */
   readonly change?: (tensor: WriterTensor) => WriterTensor
 }
+
+export interface BertSize {
+  readonly width: number
+  readonly heads: number
+  readonly feedForward: number
+}
+
+/** all-MiniLM-L6-v2 has six layers of this. */
+export const miniLmSize: BertSize = { width: 384, heads: 12, feedForward: 1536 }
 
 const width = 64
 const heads = 4
@@ -47,6 +60,8 @@ interface Family {
   readonly layer: Shapes | readonly Shapes[]
   /** Beside the embedding; `null` stands for the size of the vocabulary. */
   readonly outer?: Readonly<Record<string, readonly (number | null)[]>>
+  /** Where it is not that of all the others. */
+  readonly size?: BertSize
 }
 
 const separate: Shapes = {
@@ -170,8 +185,13 @@ const families: Readonly<Record<RandomArchitecture, Family>> = {
     ],
     outer: { 'token_embd_norm.weight': [width], 'output.weight': [width, null] },
   },
-  bert: {
+  bert: bertFamily({ width, heads, feedForward }),
+}
+
+function bertFamily({ width, heads, feedForward }: BertSize): Family {
+  return {
     architecture: 'bert',
+    size: { width, heads, feedForward },
     vocabulary: wpmVocabulary,
     metadata: {
       context_length: u32(bertContextLength),
@@ -204,37 +224,41 @@ const families: Readonly<Record<RandomArchitecture, Family>> = {
       'token_embd_norm.weight': [width],
       'token_embd_norm.bias': [width],
     },
-  },
+  }
 }
 
 /** A model of random F32 weights, the same for the same seed, below 2 MB: for mechanics, its words mean nothing. */
 export function randomModel(architecture: RandomArchitecture, options: RandomModelOptions = {}): Uint8Array {
-  const family = families[architecture]
+  const family = options.size === undefined ? families[architecture] : bertFamily(options.size)
+  const { classifier } = options
+  const size = family.size ?? { width, heads, feedForward }
   const vocabulary = options.vocabulary ?? family.vocabulary()
   const layers = options.layers ?? 2
   const random = seededRandom(options.seed ?? 1)
   const change = options.change ?? ((tensor: WriterTensor) => tensor)
   const own: Record<string, WriterValue> = {
     context_length: u32(contextLength),
-    embedding_length: u32(width),
+    embedding_length: u32(size.width),
     block_count: u32(layers),
-    feed_forward_length: u32(feedForward),
-    'attention.head_count': u32(heads),
+    feed_forward_length: u32(size.feedForward),
+    'attention.head_count': u32(size.heads),
     'attention.head_count_kv': u32(keyHeads),
     'attention.layer_norm_rms_epsilon': f32(1e-6),
     ...family.metadata,
+    ...(classifier && { pooling_type: u32(4), 'classifier.output_labels': array('string', classifier) }),
   }
   for (const [key, turns] of Object.entries(family.perLayer ?? {})) {
     const values = Array.from({ length: layers }, (_, layer) => turns[layer % turns.length] ?? 0)
     own[key] = array('int32', values)
   }
   const prefixed = Object.entries(own).map(([key, value]) => [`${family.architecture}.${key}`, value] as const)
-  const size = vocabulary.tokens.length
+  const words = vocabulary.tokens.length
   const outer = family.outer ?? { 'output_norm.weight': [width], 'output.weight': [width, null] }
   const turns = Array.isArray(family.layer) ? (family.layer as readonly Shapes[]) : [family.layer as Shapes]
   const shapes: [string, readonly number[]][] = [
-    ['token_embd.weight', [width, size]],
-    ...Object.entries(outer).map(([name, shape]): [string, number[]] => [name, shape.map((given) => given ?? size)]),
+    ['token_embd.weight', [size.width, words]],
+    ...Object.entries(outer).map(([name, shape]): [string, number[]] => [name, shape.map((given) => given ?? words)]),
+    ...Object.entries(classifier === undefined ? {} : classifierShapes(architecture, size.width, classifier.length)),
     ...Array.from({ length: layers }, (_, layer) =>
       Object.entries(turns[layer % turns.length] ?? {}).map(([name, shape]): [string, readonly number[]] => [
         `blk.${layer}.${name}`,
@@ -254,6 +278,17 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
     },
     tensors: shapes.map(([name, dimensions]) => change(randomTensor(name, dimensions, random))),
   })
+}
+
+/** The reranker's head: BERT has a dense layer before the scores, Qwen3 the scores alone. */
+function classifierShapes(architecture: RandomArchitecture, width: number, labels: number): Shapes {
+  if (architecture !== 'bert') return { 'cls.output.weight': [width, labels] }
+  return {
+    'cls.weight': [width, width],
+    'cls.bias': [width],
+    'cls.output.weight': [width, labels],
+    'cls.output.bias': [labels],
+  }
 }
 
 /** Writes a random model to `path` and returns `path`. */
