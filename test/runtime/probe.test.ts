@@ -32,6 +32,26 @@ describe('the probe', () => {
     await probeModel(path, file, { record, limits: { timeMs: 1, memoryBytes: 1 } })
   })
 
+  it.each([
+    ['an encoder', {}],
+    ['a reranker', { classifier: ['yes', 'no'] }],
+  ])('tries vectors with %s', async (_, options) => {
+    const path = await write(randomModel('bert', options))
+    const file = await readGguf(path)
+    const record = freshRecord()
+    await probeModel(path, file, { record })
+    expect(await record.has(await probeKey(path, file))).toBe(true)
+  })
+
+  it('refuses an encoder whose vectors are no numbers', async () => {
+    const bytes = Buffer.from(randomModel('bert'))
+    bytes.fill(0xff, bytes.length - 200_000)
+    const path = await write(bytes)
+    await expect(probeModel(path, await readGguf(path), { record: freshRecord() })).rejects.toMatchObject({
+      code: 'ERR_ENGINE_CRASHED',
+    })
+  })
+
   it('outlives a model that ends the process', async () => {
     const path = await write(deadly)
     const record = freshRecord()
