@@ -144,7 +144,7 @@ async function embedding({ addon, path, kept, tokens }) {
     flashAttention: 'auto',
   })
   kept.push(model, embedder)
-  const inputs = tokens === -1 ? 150 : 20
+  const inputs = tokens === -1 ? 40 : 20
   const request = {
     tokens: new Int32Array(inputs * 100).fill(70),
     lengths: new Int32Array(inputs).fill(100),
