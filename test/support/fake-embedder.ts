@@ -15,7 +15,7 @@ interface State {
  * Embedding without native code: the vector of an input is its length, its first and its last token; with pooling `rank`
  * its score is its last token.
  */
-export function fakeEmbedder(log: FakeEmbedderLog, calls: string[]): EmbedderAddon {
+export function fakeEmbedder(log: FakeEmbedderLog, calls: string[]): Omit<EmbedderAddon, 'tokenizeTexts'> {
   const asState = (embedder: NativeEmbedder): State => embedder as unknown as State
   return {
     embedderCreate() {
