@@ -88,7 +88,7 @@ class Context {
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  ComputeThreads threads_;  // outlive the context
+  ComputeThreads threads_;                      // outlive the context
   std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
   Memory memory_;
