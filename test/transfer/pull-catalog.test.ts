@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Store } from '../../lib/store/index.js'
 import type { CatalogEntry } from '../../lib/transfer/catalog.js'
 import { serveFiles, type Asked } from './file-server.js'
@@ -70,7 +70,8 @@ describe('a pull from a package', () => {
   })
 
   it('goes on where an earlier one stopped', async () => {
-    const first = await tiny.pullTiny({ behave: breakAndFail(100_000) })
+    const arrived = () => vi.waitUntil(async () => (await tiny.store.partials.totalBytes(digest)) === 100_000, 20_000)
+    const first = await tiny.pullTiny({ behave: breakAndFail(100_000, arrived) })
     expect(first.outcome).toMatchObject({ code: 'ERR_REGISTRY' })
     await tiny.expectNothing()
     const kept = await tiny.store.partials.totalBytes(digest)

@@ -52,12 +52,16 @@ export const noRanges = ({ response, file }: Asked) => {
 }
 export const isSmall = ({ request, start, end }: Asked) =>
   end - start < model.length / 4 || request.headers.range?.includes('=-') === true
-/** Answers small questions, and breaks off the answer to the first large one. */
+/**
+ * Answers small questions, and breaks off the answer to the first large one once its beginning has `arrived`: what a
+ * reader has not taken when the connection ends is lost.
+ */
 export const breakOnce = (
   at: number,
   afterwards = (asked: Asked) => {
     asked.honest()
   },
+  arrived: () => Promise<unknown> = () => Promise.resolve(),
 ) => {
   let isBroken = false
   return (asked: Asked) => {
@@ -75,10 +79,11 @@ export const breakOnce = (
       'content-length': end - start,
       'content-range': `bytes ${start}-${end - 1}/${file.length}`,
     })
-    response.write(file.subarray(start, start + at), () => response.socket?.end())
+    response.write(file.subarray(start, start + at), () => void arrived().then(() => response.socket?.end()))
   }
 }
-export const breakAndFail = (at: number) => breakOnce(at, ({ response }) => response.writeHead(404).end())
+export const breakAndFail = (at: number, arrived?: () => Promise<unknown>) =>
+  breakOnce(at, ({ response }) => response.writeHead(404).end(), arrived)
 export const unreachable = () => 'http://127.0.0.1:9/tiny.whl'
 
 /** A fresh store for each test, and pulls of the tiny model into it. */
