@@ -16,6 +16,7 @@ import { memory } from './scenarios/memory.js'
 import { nodeLlamaCpp } from './scenarios/node-llama-cpp.js'
 import { sessions } from './scenarios/sessions.js'
 import { sharedPrefix } from './scenarios/shared-prefix.js'
+import { speculation } from './scenarios/speculation.js'
 import { speed } from './scenarios/speed.js'
 import { streams } from './scenarios/streams.js'
 
@@ -30,6 +31,7 @@ const scenarios: readonly Scenario[] = [
   sessions,
   memory,
   embeddings,
+  speculation,
 ]
 
 const { values, positionals } = parseArgs({

@@ -39,6 +39,7 @@ export {
   type SessionChatOptions,
   type SessionOptions,
   type ScaledAdapter,
+  type SpeculationOptions,
   type TextPart,
   type TokenizeOptions,
   type TokenLogprob,

@@ -74,6 +74,8 @@ export interface PlanSequence {
   readonly taken: number
   /** Whether it has produced a token already (its prompt was computed once). */
   readonly generating: boolean
+  /** Tokens proposed behind the known ones. */
+  readonly draft: number
 }
 
 export interface PlanLimits {
@@ -84,15 +86,21 @@ export interface PlanLimits {
   readonly shared: number
   /** Most prompt tokens in a step that also carries generating sequences. */
   readonly prefillBudget: number
+  /** Most proposed tokens in a step. */
+  readonly draftBudget: number
 }
 
 export interface Plan {
-  /** Tokens [from, from + count) of the sequence run in this step; a row is sampled if they reach `known`. */
+  /**
+   * Tokens [from, from + count) of the sequence run in this step, the last `draft` of them proposed ones. Rows are
+   * sampled from the last known token on, if they reach that.
+   */
   readonly runs: readonly {
     readonly id: number
     readonly from: number
     readonly count: number
     readonly sample: boolean
+    readonly draft: number
   }[]
   /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
   readonly preempted: readonly number[]

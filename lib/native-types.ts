@@ -4,6 +4,7 @@
  */
 import type { LlameroError } from './errors.js'
 import type { NativeCacheStats } from './native-cache-types.js'
+import type { DraftOdds, DraftQuestion, NgramMatch, StepCosts, StepReport } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
 import type {
   BudgetLimits,
@@ -16,6 +17,7 @@ import type {
   ThreadState,
 } from './native-policy-types.js'
 
+export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
 export type * from './native-policy-types.js'
 
@@ -216,6 +218,10 @@ export interface NativeRequest {
   readonly shiftDrop: number
   /** Each at most once; those of scale 0 count as absent. Requests of different sets share no prefix. */
   readonly adapters: readonly NativeScaledAdapter[]
+  /** Most tokens that a step may propose and verify; 0: none. */
+  readonly draftTokens: number
+  /** Propose as many as pay; else always as many as there are. */
+  readonly adaptDrafts: boolean
 }
 
 export interface NativeScaledAdapter {
@@ -238,6 +244,9 @@ export interface NativeFinish {
   readonly inputTokens: number
   readonly cachedTokens: number
   readonly outputTokens: number
+  /** Tokens proposed, and those of them that were said, each without a step of its own. */
+  readonly draftTokens: number
+  readonly acceptedTokens: number
   readonly queueMs: number
   readonly prefillMs: number
   readonly decodeMs: number
@@ -262,6 +271,9 @@ export interface NativeEngineStats extends NativeCacheStats {
   readonly steps: number
   readonly promptTokens: number
   readonly outputTokens: number
+  /** Tokens proposed by speculation, and those of them that were said. */
+  readonly draftTokens: number
+  readonly acceptedTokens: number
   readonly running: number
   readonly waiting: number
   readonly parked: number
@@ -367,4 +379,11 @@ export interface Addon extends EmbedderAddon {
   nextThreads(state: ThreadState, cost: number): ThreadState
   /** Bytes of tokens to whole characters up to the first stop string, as a generation shows them. */
   assembleText(pieces: readonly Uint8Array[], stop: readonly string[]): AssembledText
+  /** Reads the first `first` tokens at once and the others one by one, then proposes `count` tokens for what follows. */
+  findNgram(tokens: Int32Array, first: number, count: number): NgramMatch
+  /** The odds after a token behind a match of that length: was it what had followed there? */
+  learnMatch(odds: DraftOdds, length: number, hit: boolean): DraftOdds
+  /** The rule of drafts after one more step, and how many tokens it proposes in the next. */
+  learnStep(costs: StepCosts, step: StepReport): StepCosts
+  draftLength(costs: StepCosts, odds: DraftOdds, question: DraftQuestion): number
 }

@@ -3,6 +3,7 @@
 
 #include "backends.h"
 #include "bindings/adapter_bindings.h"
+#include "bindings/draft_bindings.h"
 #include "bindings/embedder_bindings.h"
 #include "bindings/engine_bindings.h"
 #include "bindings/model_bindings.h"
@@ -107,6 +108,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("packStep", PackOneStep);
   add("nextThreads", NextThreadState);
   add("assembleText", AssembleText);
+  add("findNgram", FindNgram);
+  add("learnMatch", LearnOneMatch);
+  add("learnStep", LearnOneStep);
+  add("draftLength", LengthOfDraft);
   return exports;
 }
 

@@ -57,7 +57,7 @@ MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
   const int64_t rows = options.micro_batch_size;
   const bool attends = !llama_model_is_recurrent(model);
   const int64_t cell = BytesOf(KvType(options.key_type), keys) + BytesOf(KvType(options.value_type), values);
-  const int64_t logits = options.slots * loaded.vocabulary_size();
+  const int64_t logits = OutputRows(options) * loaded.vocabulary_size();
   return {.weights = static_cast<int64_t>(llama_model_size(model)),
           .per_cell = attends ? llama_model_n_layer(model) * cell : 0,
           .per_sequence = StateBytes(model),

@@ -14,7 +14,7 @@ namespace llamero {
 ///
 ///   per cell       layers × KV heads × (key length + value length), in the cache's types
 ///   per sequence   recurrent layers' states, single precision
-///   buffers        one micro-batch's widest activations, and logits of every slot
+///   buffers        one micro-batch's widest activations, and logits of every row that may be sampled
 ///   buffers, cell  the mask of a micro-batch in half precision; without flash attention also its scores, all heads
 ///
 /// Models with layers of different kinds (hybrid, shared or windowed caches) need less than that.

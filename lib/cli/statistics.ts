@@ -11,7 +11,7 @@ export interface AnswerCost {
 
 const labelWidth = 22
 
-/** The block of `--verbose`, as Ollama prints it; what is zero is left out. */
+/** The block of `--verbose`, as Ollama prints it, and what speculation did; what is zero is left out. */
 export function statistics({ usage, loadMs, totalMs }: AnswerCost): string {
   const computed = usage.inputTokens - usage.cachedTokens
   // The first token's time belongs to the prompt, so that `decodeMs` covers the tokens after it.
@@ -25,6 +25,8 @@ export function statistics({ usage, loadMs, totalMs }: AnswerCost): string {
     line('eval count:', usage.outputTokens, tokens),
     line('eval duration:', usage.decodeMs, goDuration),
     line('eval rate:', perSecond(decoded, usage.decodeMs), rate),
+    line('draft count:', usage.draftTokens, tokens),
+    line('draft accepted:', usage.acceptedTokens, tokens),
   ]
   return lines.join('')
 }

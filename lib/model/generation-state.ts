@@ -24,6 +24,8 @@ const noUsage: Usage = {
   inputTokens: 0,
   cachedTokens: 0,
   outputTokens: 0,
+  draftTokens: 0,
+  acceptedTokens: 0,
   queueMs: 0,
   prefillMs: 0,
   decodeMs: 0,
@@ -190,8 +192,10 @@ export class GenerationState implements PartSource {
       const error = new LlameroError(code, errorMessage === '' ? undefined : errorMessage)
       return this.#fail(error, isDisposed(error))
     }
-    const { inputTokens, cachedTokens, outputTokens, queueMs, prefillMs, decodeMs, ttftMs } = finish
-    const usage = { inputTokens, cachedTokens, outputTokens, queueMs, prefillMs, decodeMs, ttftMs }
+    const { inputTokens, cachedTokens, outputTokens, draftTokens, acceptedTokens } = finish
+    const { queueMs, prefillMs, decodeMs, ttftMs } = finish
+    const tokens = { inputTokens, cachedTokens, outputTokens, draftTokens, acceptedTokens }
+    const usage = { ...tokens, queueMs, prefillMs, decodeMs, ttftMs }
     this.#finish(reason === 'length' && this.#prepared?.endsWithContext === true ? 'context-full' : reason, usage)
   }
 

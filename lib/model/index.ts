@@ -21,6 +21,7 @@ export {
   type MirostatOptions,
   type XtcOptions,
 } from './options.js'
+export type { SpeculationOptions } from './speculation.js'
 export type {
   FinishPart,
   FinishReason,

@@ -6,6 +6,10 @@ export interface ModelMetrics {
   readonly promptTokens: number
   /** Tokens of answers. */
   readonly outputTokens: number
+  /** Tokens that speculation proposed. */
+  readonly draftTokens: number
+  /** Those of them that became part of an answer. */
+  readonly acceptedTokens: number
   /** Requests that are computed now. */
   readonly running: number
   /** Requests that wait for a place. */

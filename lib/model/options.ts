@@ -6,6 +6,7 @@ import { abortSignal, boolean, group, integer, number, oneOf, strings, text } fr
 import { overflows, type Overflow } from './overflow.js'
 import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
 import { checkText } from './prompt.js'
+import { type SpeculationOptions, speculationRule } from './speculation.js'
 
 /** With whom a request shares what is computed of its prompt. */
 export interface CacheOptions {
@@ -135,6 +136,11 @@ export interface GenerateOptions {
    * size. @default 4
    */
   readonly keep?: number | undefined
+  /**
+   * Save steps where the text repeats what was there before; see {@link SpeculationOptions}. Models whose memory can't
+   * be cut (recurrent, hybrid, with sliding windows) never do. @default true
+   */
+  readonly speculation?: boolean | SpeculationOptions | undefined
   /** Send `progress` parts while the prompt is computed. @default false */
   readonly progress?: boolean | undefined
   /** Ends the generation; it then rejects with `signal.reason`, as `fetch` does. @default none */
@@ -240,6 +246,7 @@ export const generateOptions = {
     default: 4,
     doc: 'Tokens at the beginning that overflow never drops; -1 is the whole prompt.',
   }),
+  speculation: speculationRule,
   progress: boolean({ default: false, doc: 'Send progress parts while the prompt is computed.' }),
   signal: abortSignal('Ends the generation; it then rejects with the reason of the signal.'),
 } as const satisfies OptionTable & Record<keyof GenerateOptions, unknown>

@@ -11,6 +11,10 @@ export interface Usage {
   readonly cachedTokens: number
   /** Tokens of the answer. */
   readonly outputTokens: number
+  /** Tokens that were proposed and verified beside others; see the option `speculation`. */
+  readonly draftTokens: number
+  /** Those of them that became part of the answer, each without a step of its own. */
+  readonly acceptedTokens: number
   /** Waiting for a place in the engine. */
   readonly queueMs: number
   /** Computing the prompt. */

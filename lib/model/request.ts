@@ -48,6 +48,8 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
       session: setting.session,
       ...nativeShift(tokens, options, setting),
       adapters: options.adapters.map(({ adapter, scale }) => ({ adapter: nativeAdapter(adapter), scale })),
+      draftTokens: options.speculation?.maxTokens ?? 0,
+      adaptDrafts: options.speculation?.adaptive ?? true,
     },
     endsWithContext: !shifts && room < maxTokens,
   }

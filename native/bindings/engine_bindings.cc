@@ -66,7 +66,9 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .shift = {.at = IntegerOf(given, "shiftAt"),
                             .keep = IntegerOf(given, "shiftKeep"),
                             .drop = IntegerOf(given, "shiftDrop")},
-                  .adapters = ToAdapterSet(given.Get("adapters"), model)};
+                  .adapters = ToAdapterSet(given.Get("adapters"), model),
+                  .draft_tokens = std::max<int64_t>(0, IntegerOf(given, "draftTokens")),
+                  .adapt_drafts = BoolOf(given, "adaptDrafts")};
   request.cache_root += request.adapters->key();
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
@@ -200,6 +202,8 @@ Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
     set("steps", static_cast<double>(stats.steps));
     set("promptTokens", static_cast<double>(stats.prompt_tokens));
     set("outputTokens", static_cast<double>(stats.output_tokens));
+    set("draftTokens", static_cast<double>(stats.draft_tokens));
+    set("acceptedTokens", static_cast<double>(stats.accepted_tokens));
     set("running", static_cast<double>(stats.running));
     set("waiting", static_cast<double>(stats.waiting));
     set("parked", static_cast<double>(stats.parked));

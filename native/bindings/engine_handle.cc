@@ -29,6 +29,8 @@ Napi::Object ToJs(Napi::Env env, const Finish& finish) {
   object.Set("inputTokens", static_cast<double>(finish.input_tokens));
   object.Set("cachedTokens", static_cast<double>(finish.cached_tokens));
   object.Set("outputTokens", static_cast<double>(finish.output_tokens));
+  object.Set("draftTokens", static_cast<double>(finish.draft_tokens));
+  object.Set("acceptedTokens", static_cast<double>(finish.accepted_tokens));
   object.Set("queueMs", finish.queue_ms);
   object.Set("prefillMs", finish.prefill_ms);
   object.Set("decodeMs", finish.decode_ms);

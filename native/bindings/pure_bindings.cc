@@ -22,7 +22,8 @@ PlanSequence ToPlanSequence(const Napi::Value& value) {
           .waits = BoolOf(given, "waits"),
           .priority = static_cast<int>(IntegerOf(given, "priority")),
           .arrival = IntegerOf(given, "arrival"),
-          .generating = BoolOf(given, "generating")};
+          .generating = BoolOf(given, "generating"),
+          .draft = IntegerOf(given, "draft")};
 }
 
 PrefillPace ToPace(const Napi::Value& value) {
@@ -43,12 +44,12 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guard(env, [&]() -> Napi::Value {
     const Napi::Object limits = ToObject(info[1]);
-    const Plan plan =
-        PlanStep(ArrayOf(info[0], ToPlanSequence), {.batch_size = IntegerOf(limits, "batchSize"),
-                                                    .max_sequences = IntegerOf(limits, "maxSequences"),
-                                                    .cells = IntegerOf(limits, "cells"),
-                                                    .shared = IntegerOf(limits, "shared"),
-                                                    .prefill_budget = IntegerOf(limits, "prefillBudget")});
+    const Plan plan = PlanStep(ArrayOf(info[0], ToPlanSequence), {.batch_size = IntegerOf(limits, "batchSize"),
+                                                                  .max_sequences = IntegerOf(limits, "maxSequences"),
+                                                                  .cells = IntegerOf(limits, "cells"),
+                                                                  .shared = IntegerOf(limits, "shared"),
+                                                                  .prefill_budget = IntegerOf(limits, "prefillBudget"),
+                                                                  .draft_budget = IntegerOf(limits, "draftBudget")});
     auto result = Napi::Object::New(env);
     result.Set("runs", ToArray(env, plan.runs, [&](const PlanRun& run) {
                  auto object = Napi::Object::New(env);
@@ -56,6 +57,7 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
                  object.Set("from", static_cast<double>(run.from));
                  object.Set("count", static_cast<double>(run.count));
                  object.Set("sample", run.sample);
+                 object.Set("draft", static_cast<double>(run.draft));
                  return object;
                }));
     result.Set("preempted", ToArray(env, plan.preempted,

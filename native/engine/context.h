@@ -28,6 +28,9 @@ struct ContextOptions {
   std::string value_type = "f16";
 };
 
+/// Rows that may be sampled in one decode: one for each sequence, and some for proposed tokens.
+int64_t OutputRows(const ContextOptions& options);
+
 /// A llama_context with its thread pool and batch: every call that llama.cpp would answer with abort() is checked here.
 /// One thread at a time. CPU threads are ggml's own pool, attached once: without it each graph would start its own.
 class Context {
@@ -48,9 +51,11 @@ class Context {
   void DropClosedAdapters();
 
   void ClearBatch();
-  /// REQUIRES: fewer than options().batch_size tokens in the batch, slot < slots. Returns the row's index.
+  /// REQUIRES: fewer than options().batch_size tokens in the batch, of them fewer than output_rows() to sample if this one
+  /// is; slot < slots. Returns the row's index.
   int AddToBatch(llama_token token, int64_t position, llama_seq_id slot, bool sample);
   size_t batch_tokens() const { return tokens_.size(); }
+  int64_t output_rows() const { return output_rows_; }
 
   enum class Outcome { kDone, kNoCells, kAborted, kBroken };
   /// Computes the batch. kNoCells leaves everything as it was.
@@ -98,6 +103,8 @@ class Context {
   std::vector<llama_seq_id> slots_;
   std::vector<llama_seq_id*> slot_pointers_;
   std::vector<int8_t> outputs_;
+  int64_t output_rows_;
+  int64_t rows_ = 0;  // of the batch, that are sampled
 };
 
 }  // namespace llamero

@@ -11,14 +11,6 @@ namespace {
 
 constexpr double kFewTokens = 64;
 
-// Tokens of a common beginning for which a request waits until another one has computed them.
-constexpr int64_t kWorthWaiting = 64;
-
-int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
-  const auto [end, unused] = std::mismatch(a.tokens().begin(), a.tokens().end(), b.tokens().begin(), b.tokens().end());
-  return end - a.tokens().begin();
-}
-
 const char* const kBrokenMessage = "The engine's context broke in an earlier step; close the model and load it again.";
 
 }  // namespace
@@ -118,83 +110,6 @@ void Loop::Step() {
   Publish();
 }
 
-/// The plan for the adapter set whose turn it is. If that one can't advance, since higher ranks of other sets hold the
-/// cells, another can: at least that of the first in rank.
-Plan Loop::MakePlan() {
-  std::vector<PlanSequence> candidates = Candidates();
-  std::map<std::string, int> present;
-  for (const PlanSequence& candidate : candidates) {
-    if (candidate.parked) continue;
-    const auto [entry, added] = present.try_emplace(sequences_.at(candidate.id).adapters()->key(), candidate.priority);
-    entry->second = std::max(entry->second, candidate.priority);
-  }
-  Plan fallback;
-  for (const std::string& adapters : turns_.Order(present, Clock::now())) {
-    Plan plan = PlanFor(adapters, candidates);
-    if (!plan.runs.empty()) return plan;
-    if (fallback.preempted.empty()) fallback = std::move(plan);
-  }
-  return fallback;
-}
-
-Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates) {
-  const ContextOptions& context = context_.options();
-  int64_t own = 0;
-  for (PlanSequence& candidate : candidates) {
-    own += candidate.own;
-    candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters;
-  }
-  BudgetLimits limits = LimitsOf(candidates);
-  limits.added_ms = options_.step_target_ms;
-  limits.most = context.micro_batch_size;
-  return PlanStep(std::move(candidates), {.batch_size = context.batch_size,
-                                          .max_sequences = context.max_sequences,
-                                          .cells = context.cells,
-                                          .shared = cache_.live_cells() - own,
-                                          .prefill_budget = PrefillBudget(pace_, limits)});
-}
-
-/// Those that run, and of those that wait the first ones in rank. One that begins like another that is still being
-/// computed is held back: soon it can start from the other's cells.
-std::vector<PlanSequence> Loop::Candidates() {
-  std::vector<PlanSequence> candidates;
-  std::vector<const Sequence*> leaders;
-  std::vector<const Sequence*> waiting;
-  branches_.clear();
-  for (const auto& [id, sequence] : sequences_) {
-    if (sequence.slot == Sequence::kNoSlot) {
-      if (!sequence.parked()) waiting.push_back(&sequence);
-      continue;
-    }
-    candidates.push_back(sequence.Planned());
-    candidates.back().own = cache_.OwnCells(sequence.slot);
-    if (!sequence.parked() && candidates.back().known - candidates.back().computed > 1) leaders.push_back(&sequence);
-  }
-  std::stable_sort(waiting.begin(), waiting.end(),
-                   [](const Sequence* a, const Sequence* b) { return a->priority() > b->priority(); });
-  // The plan admits no more than this; looking at a whole queue in every step would cost more than the step.
-  const auto most = static_cast<size_t>(2 * context_.options().max_sequences);
-  for (const Sequence* sequence : std::span(waiting).first(std::min(waiting.size(), most))) {
-    const KvCache::Hit hit = cache_.Find(sequence->cache_root(), sequence->tokens());
-    if (WaitsForPrefix(*sequence, hit.in_cells, leaders)) continue;
-    candidates.push_back(sequence->Planned());
-    candidates.back().reusable = hit.length;
-    candidates.back().taken = hit.live;
-    leaders.push_back(sequence);
-  }
-  return candidates;
-}
-
-bool Loop::WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders) {
-  return std::any_of(leaders.begin(), leaders.end(), [&](const Sequence* leader) {
-    if (leader->priority() < sequence.priority() || leader->cache_root() != sequence.cache_root()) return false;
-    const auto useful = std::min(CommonPrefix(sequence, *leader), static_cast<int64_t>(sequence.tokens().size()) - 1);
-    const bool waits = useful > leader->computed() && useful - reusable >= kWorthWaiting;
-    if (waits) branches_.emplace(leader->id(), useful);
-    return waits;
-  });
-}
-
 /// Gives slots to the sequences that start, each with the prefix that the plan counted on, and makes room for all.
 void Loop::BeginRuns(Plan& plan) {
   cache_.NextStep();
@@ -212,9 +127,7 @@ void Loop::BeginRuns(Plan& plan) {
     return false;
   });
   StopAtMarks(plan);
-  int64_t cells = 0;
-  for (const PlanRun& run : plan.runs) cells += run.count;
-  cache_.MakeRoom(cells);
+  MakeRoom(plan);
 }
 
 /// A prefill that comes to a place where the cache wants a checkpoint ends its chunk there.
@@ -227,6 +140,7 @@ void Loop::StopAtMarks(Plan& plan) {
     if (mark < 0 || mark >= run.from + run.count) continue;
     run.count = mark - run.from;
     run.sample = false;
+    run.draft = 0;
   }
 }
 
@@ -235,10 +149,13 @@ void Loop::FillBatch(const Plan& plan) {
   rows_.clear();
   for (const PlanRun& run : plan.runs) {
     const Sequence& sequence = sequences_.at(run.id);
+    const int64_t known = run.from + run.count - run.draft;
     for (int64_t position = run.from; position < run.from + run.count; position++) {
-      const bool sample = run.sample && position + 1 == run.from + run.count;
-      const int row = context_.AddToBatch(sequence.tokens()[position], position, sequence.slot, sample);
-      if (sample) rows_[run.id] = row;
+      const bool sample = run.sample && position + 1 >= known;
+      const llama_token token =
+          position < known ? sequence.tokens()[position] : sequence.draft()[static_cast<size_t>(position - known)];
+      const int row = context_.AddToBatch(token, position, sequence.slot, sample);
+      if (sample) rows_.try_emplace(run.id, row);
     }
   }
 }
@@ -266,6 +183,7 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
   const double milliseconds = MillisecondsBetween(decode_started_, last_decode_ended_);
   stats_.steps++;
   stats_.decode_ms += milliseconds;
+  adapters_changed_ = changed;
   if (outcome == Context::Outcome::kDone && !changed) Learn(plan, milliseconds);
   return outcome;
 }
@@ -277,24 +195,28 @@ void Loop::Learn(const Plan& plan, double milliseconds) {
     ThreadState& state = ThreadsFor(context_.batch_tokens());
     state = NextThreads(state, milliseconds / tokens);
   }
-  pace_ = LearnPace(pace_, PaceOf(plan, milliseconds));
+  const bool drafts = std::any_of(plan.runs.begin(), plan.runs.end(), [](const PlanRun& run) { return run.draft > 0; });
+  if (!drafts) pace_ = LearnPace(pace_, PaceOf(plan, milliseconds));
 }
 
 void Loop::Harvest(const Plan& plan) {
+  const int64_t accepted_before = stats_.accepted_tokens;
   for (const PlanRun& run : plan.runs) {
     const auto position = sequences_.find(run.id);
     Sequence& sequence = position->second;
-    sequence.Computed(run.count, decode_started_);
-    cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(run.from, run.count));
-    const bool prompt = run.count > 1 || !run.sample;
-    stats_.prompt_tokens += prompt ? run.count : 0;
+    const int64_t known = run.count - run.draft;
+    sequence.Computed(known, decode_started_);
+    cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(run.from, known));
+    const bool prompt = known > 1 || !run.sample;
+    stats_.prompt_tokens += prompt ? known : 0;
     if (sequence.wants_progress()) NewsOf(run.id).prompt_tokens = sequence.computed();
     if (!run.sample) continue;
     News& news = NewsOf(run.id);
     try {
-      sequence.Advance(context_.Row(rows_.at(run.id)), context_.options().cells, Clock::now(), news);
+      Advance(run, sequence, news);
     } catch (...) {
       const Failure failure = CurrentFailure("ERR_ENGINE_CRASHED");
+      if (run.draft > 0) cache_.Settle(sequence.slot);
       Fail(sequence, failure.code(), failure.what());
       continue;
     }
@@ -305,6 +227,7 @@ void Loop::Harvest(const Plan& plan) {
       StartOver(sequence);
     }
   }
+  LearnFromDrafts(plan, stats_.accepted_tokens - accepted_before);
 }
 
 /// Its tokens have changed. Moving its cells along would move them for everybody who shares them, and recurrent states
@@ -317,6 +240,8 @@ void Loop::StartOver(Sequence& sequence) {
 /// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.
 void Loop::OnNoCells(const Plan& plan) {
   Sequence& last = sequences_.at(plan.runs.back().id);
+  drafts_held_ = std::any_of(plan.runs.begin(), plan.runs.end(), [](const PlanRun& run) { return run.draft > 0; });
+  if (drafts_held_) return;  // perhaps they were too much
   if (plan.runs.size() > 1 || last.computed() > 0) {
     Preempt(last);
     if (plan.runs.size() > 1) return;

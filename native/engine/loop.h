@@ -14,6 +14,7 @@
 #include "engine/plan.h"
 #include "engine/prefill_budget.h"
 #include "engine/sequence.h"
+#include "engine/speculator.h"
 #include "engine/threads.h"
 
 namespace llamero {
@@ -29,6 +30,8 @@ struct EngineStats {
   int64_t steps = 0;
   int64_t prompt_tokens = 0;
   int64_t output_tokens = 0;
+  int64_t draft_tokens = 0;
+  int64_t accepted_tokens = 0;
   int64_t running = 0;
   int64_t waiting = 0;
   int64_t parked = 0;
@@ -87,15 +90,19 @@ class Loop {
   using Sequences = std::map<int64_t, Sequence>;
 
   Plan MakePlan();
-  Plan PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates);
+  Plan PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates, int64_t draft_budget);
+  void ProposeDrafts(std::vector<PlanSequence>& candidates, int64_t budget);
   std::vector<PlanSequence> Candidates();
   bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
   void BeginRuns(Plan& plan);
   void StopAtMarks(Plan& plan);
+  void MakeRoom(Plan& plan);
   void FillBatch(const Plan& plan);
   Context::Outcome TimedDecode(const Plan& plan);
   void Learn(const Plan& plan, double milliseconds);
   void Harvest(const Plan& plan);
+  void Advance(const PlanRun& run, Sequence& sequence, News& news);
+  void LearnFromDrafts(const Plan& plan, int64_t accepted);
   void OnNoCells(const Plan& plan);
   void StartOver(Sequence& sequence);
   void Preempt(Sequence& sequence);
@@ -112,11 +119,14 @@ class Loop {
   Hooks hooks_;
   Sequences sequences_;
   AdapterTurns turns_;
-  std::map<int64_t, int> rows_;               // sequence → index of its sampled row in the batch
+  std::map<int64_t, int> rows_;               // sequence → index of its first sampled row in the batch
   std::multimap<int64_t, int64_t> branches_;  // sequence → where others wait to leave its path
   std::vector<News> news_;
   std::array<ThreadState, 5> threads_;  // by the size of the step
   PrefillPace pace_;
+  Speculator speculator_;
+  bool drafts_held_ = false;       // for one step
+  bool adapters_changed_ = false;  // with the last decode
   bool broken_ = false;
   EngineStats stats_;
   Clock::time_point decode_started_{};

@@ -31,8 +31,9 @@ class Planner {
 
   Plan Take() {
     AdmitNew();
+    std::vector<size_t> decodes;
     for (size_t i = 0; i < sequences_.size(); i++) {
-      if (!sequences_[i].waits && IsDecode(sequences_[i])) Run(i, 1);
+      if (!sequences_[i].waits && IsDecode(sequences_[i]) && Run(i, 1) > 0) decodes.push_back(i);
     }
     int64_t budget = plan_.runs.empty() ? batch_left_ : std::min(batch_left_, limits_.prefill_budget);
     for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
@@ -40,6 +41,7 @@ class Planner {
       if (IsPrefill(sequences_[i]) || (admitted_[i] && Gap(sequences_[i]) > 0))
         budget -= Run(i, std::min(budget, Gap(sequences_[i])));
     }
+    if (plan_.runs.size() == decodes.size()) AddDrafts(decodes);
     return std::move(plan_);
   }
 
@@ -70,12 +72,27 @@ class Planner {
       if (!PreemptBelow(i)) return 0;
     }
     const int64_t count = std::min({wanted, batch_left_, free_cells_});
-    plan_.runs.push_back({sequence.id, sequence.computed, count, count == Gap(sequence)});
+    plan_.runs.push_back({sequence.id, sequence.computed, count, count == Gap(sequence), 0});
     free_cells_ -= count;
     batch_left_ -= count;
     sequence.computed += count;
     sequence.own += count;
     return count;
+  }
+
+  /// Lengthens the runs of those that propose something; `decodes` are the sequences of the runs.
+  void AddDrafts(const std::vector<size_t>& decodes) {
+    for (size_t i = 0; i < sequences_.size(); i++) {
+      // A step without its chunk is left out to see what one costs.
+      if (!sequences_[i].waits && (IsPrefill(sequences_[i]) || admitted_[i])) return;
+    }
+    int64_t left = std::min({limits_.draft_budget, batch_left_, free_cells_ - slots_used_ - Promised()});
+    for (size_t run = 0; run < decodes.size() && left > 0; run++) {
+      const int64_t draft = std::min(sequences_[decodes[run]].draft, left);
+      plan_.runs[run].draft = draft;
+      plan_.runs[run].count += draft;
+      left -= draft;
+    }
   }
 
   /// Takes the cells of the lowest rank behind `i` that holds any and does not run in this step.

@@ -18,6 +18,7 @@ struct PlanSequence {
   int priority = 0;         // higher runs first
   int64_t arrival = 0;      // order of arrival, unique
   bool generating = false;  // has produced a token before
+  int64_t draft = 0;        // tokens proposed behind the known ones, to be verified in the same step
 };
 
 struct PlanLimits {
@@ -26,14 +27,17 @@ struct PlanLimits {
   int64_t cells = 0;           // tokens that the cache holds
   int64_t shared = 0;          // cells that several running sequences use
   int64_t prefill_budget = 0;  // prompt tokens of a step that also carries generating sequences
+  int64_t draft_budget = 0;    // proposed tokens of a step
 };
 
-/// Tokens [from, from + count) of a sequence; the last row is sampled when it is the last known token.
+/// Tokens [from, from + count) of a sequence, the last `draft` of them proposed ones. From the last known token on every
+/// row is sampled, if the run reaches that.
 struct PlanRun {
   int64_t id = 0;
   int64_t from = 0;
   int64_t count = 0;
   bool sample = false;
+  int64_t draft = 0;
 };
 
 struct Plan {
@@ -51,6 +55,9 @@ struct Plan {
 /// first in rank always advances, and nobody starves.
 ///
 /// A sequence may start from tokens that lie computed already; its first run then begins behind them.
+///
+/// Proposed tokens take what is left: they run only in steps without prompts, and leave the cells alone that admitted
+/// prompts and the next token of every running sequence will need.
 ///
 /// REQUIRES: known > computed for every sequence, and known <= cells. Pure: equal input gives equal output.
 Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits);

@@ -62,6 +62,8 @@ struct Request {
   int64_t session = 0;        // whose prefix this continues and becomes; 0: nobody's
   Shift shift = {};
   std::shared_ptr<const AdapterSet> adapters;
+  int64_t draft_tokens = 0;  // most tokens that a step may propose and verify; 0: none
+  bool adapt_drafts = true;  // propose as many as pay; else always as many as there are
 };
 
 struct TokenLogprob {
@@ -78,6 +80,8 @@ struct Finish {
   int64_t input_tokens = 0;
   int64_t cached_tokens = 0;
   int64_t output_tokens = 0;
+  int64_t draft_tokens = 0;
+  int64_t accepted_tokens = 0;
   double queue_ms = 0;
   double prefill_ms = 0;
   double decode_ms = 0;

@@ -13,17 +13,19 @@ Sequence::Sequence(int64_t id, Request request, std::shared_ptr<const Model> mod
       sampler_(model_, request_.sampler, request_.ignore_end, request_.tokens),
       text_(request_.stops),
       tokens_(std::move(request_.tokens)),
+      drafter_(request_.draft_tokens, request_.adapt_drafts),
       prompt_size_(static_cast<int64_t>(tokens_.size())),
       submitted_(submitted) {}
 
 PlanSequence Sequence::Planned() const {
   return {.id = id_,
-          .known = static_cast<int64_t>(tokens_.size()),
+          .known = known(),
           .computed = computed_,
           .parked = parked(),
           .priority = request_.priority,
           .arrival = id_,
-          .generating = generated_ > 0};
+          .generating = generated_ > 0,
+          .draft = static_cast<int64_t>(draft_.size())};
 }
 
 bool Sequence::parked() const { return acknowledged >= 0 && generated_ - acknowledged >= request_.buffer_tokens; }
@@ -45,6 +47,7 @@ void Sequence::Begin(llama_seq_id taken, int64_t cached) {
 void Sequence::Forget() {
   slot = kNoSlot;
   computed_ = 0;
+  draft_.clear();
 }
 
 void Sequence::Computed(int64_t count, Clock::time_point started) {
@@ -58,6 +61,7 @@ void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point no
   Sampler::Choice choice = sampler_.Sample(row, request_.logprobs);
   generated_++;
   tokens_.push_back(choice.token);
+  drafter_.Observe(tokens_);
   news.tokens.push_back(choice.token);
   news.urgent = news.urgent || generated_ == 1;
   if (request_.logprobs >= 0) news.logprobs.push_back(std::move(choice.logprobs));
@@ -70,7 +74,7 @@ void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point no
     return;
   }
   if (request_.max_tokens >= 0 && generated_ >= request_.max_tokens) return Stop(FinishReason::kLength, now, news);
-  if (static_cast<int64_t>(tokens_.size()) > cells) return Stop(FinishReason::kContextFull, now, news);
+  if (known() > cells) return Stop(FinishReason::kContextFull, now, news);
 }
 
 bool Sequence::ShiftIfFull() {
@@ -78,12 +82,30 @@ bool Sequence::ShiftIfFull() {
   if (shift.at == 0 || static_cast<int64_t>(tokens_.size()) < shift.at) return false;
   const auto first = tokens_.begin() + shift.keep;
   tokens_.erase(first, first + shift.drop);
+  drafter_.Restart();
   return true;
 }
 
 void Sequence::Stop(FinishReason reason, Clock::time_point now, News& news) {
   news.text += text_.Finish();
   news.finish = End(reason, now);
+}
+
+int64_t Sequence::DraftRoom(int64_t cells) const {
+  const bool next_runs = slot != kNoSlot && generated_ > 0 && !parked() && known() - computed_ == 1;
+  if (!next_runs) return 0;
+  int64_t room = std::min(drafter_.most(), cells - known());
+  if (request_.max_tokens >= 0) room = std::min(room, request_.max_tokens - generated_ - 1);
+  if (request_.shift.at > 0) room = std::min(room, request_.shift.at - known() - 1);
+  if (acknowledged >= 0) room = std::min(room, request_.buffer_tokens - (generated_ - acknowledged) - 1);
+  return std::max<int64_t>(0, room);
+}
+
+void Sequence::Propose(int64_t count) { draft_ = drafter_.Draft(tokens_, count); }
+
+void Sequence::Accept() {
+  accepted_tokens_++;
+  computed_++;
 }
 
 Finish Sequence::End(FinishReason reason, Clock::time_point now) const {
@@ -94,6 +116,8 @@ Finish Sequence::End(FinishReason reason, Clock::time_point now) const {
   finish.input_tokens = prompt_size_;
   finish.cached_tokens = cached_;
   finish.output_tokens = generated_;
+  finish.draft_tokens = draft_tokens_;
+  finish.accepted_tokens = accepted_tokens_;
   finish.queue_ms = MillisecondsBetween(submitted_, started ? started_ : now);
   finish.prefill_ms = started ? MillisecondsBetween(started_, produced ? first_token_ : now) : 0;
   finish.decode_ms = produced ? MillisecondsBetween(first_token_, now) : 0;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/drafter.h"
 #include "engine/news.h"
 #include "engine/plan.h"
 #include "engine/request.h"
@@ -30,6 +31,7 @@ class Sequence {
   PlanSequence Planned() const;
   int64_t id() const { return id_; }
   const std::vector<llama_token>& tokens() const { return tokens_; }
+  int64_t known() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t computed() const { return computed_; }
   bool parked() const;
   bool wants_progress() const { return request_.progress && generated_ == 0; }
@@ -59,6 +61,16 @@ class Sequence {
 
   /// Drops its oldest tokens if it has reached the number at which it shall; it must start over then.
   bool ShiftIfFull();
+  /// What may come next, by what it and its prompt have said before.
+  const Drafter& drafter() const { return drafter_; }
+  /// Most tokens that may be proposed for the next step: no more than it could still say, and its reader take.
+  int64_t DraftRoom(int64_t cells) const;
+  void Propose(int64_t count);
+  const std::vector<llama_token>& draft() const { return draft_; }
+  /// The first `count` tokens of the draft were computed.
+  void Drafted(int64_t count) { draft_tokens_ += count; }
+  /// The next one of them is what was said: it is computed already.
+  void Accept();
 
   Finish End(FinishReason reason, Clock::time_point now) const;
 
@@ -71,6 +83,10 @@ class Sequence {
   Sampler sampler_;
   TextAssembler text_;
   std::vector<llama_token> tokens_;
+  Drafter drafter_;
+  std::vector<llama_token> draft_;
+  int64_t draft_tokens_ = 0;
+  int64_t accepted_tokens_ = 0;
   int64_t prompt_size_;
   int64_t computed_ = 0;
   int64_t cached_ = 0;

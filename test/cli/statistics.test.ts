@@ -5,6 +5,8 @@ const usage = {
   inputTokens: 36,
   cachedTokens: 0,
   outputTokens: 11,
+  draftTokens: 0,
+  acceptedTokens: 0,
   queueMs: 0,
   prefillMs: 100,
   decodeMs: 250,
@@ -28,6 +30,11 @@ it('prints the block of Ollama', () =>
 
 it('counts only what was computed into the rate', () =>
   expect(statistics({ usage: { ...usage, cachedTokens: 26 }, loadMs: 0, totalMs: 1 })).toContain('rate:     100.00'))
+
+it('adds what speculation did', () =>
+  expect(statistics({ usage: { ...usage, draftTokens: 9, acceptedTokens: 7 }, loadMs: 0, totalMs: 1 })).toContain(
+    'draft count:          9 token(s)\ndraft accepted:       7 token(s)\n',
+  ))
 
 it('leaves out what is zero', () =>
   expect(

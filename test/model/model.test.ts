@@ -187,6 +187,8 @@ describe('generate', () => {
       shiftKeep: 0,
       shiftDrop: 0,
       adapters: [],
+      draftTokens: 32,
+      adaptDrafts: true,
       sampler: {
         seed: 11,
         temperature: 0.5,

@@ -10,6 +10,8 @@ const finish = (given: Partial<NativeFinish>): NativeFinish => ({
   inputTokens: 900,
   cachedTokens: 0,
   outputTokens: 0,
+  draftTokens: 0,
+  acceptedTokens: 0,
   queueMs: 0,
   prefillMs: 0,
   decodeMs: 0,

@@ -1,7 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { load, type Adapter, type GenerateOptions, type Model, type ScaledAdapter } from '../../lib/index.js'
+import {
+  load,
+  type Adapter,
+  type GenerateOptions,
+  type Model,
+  type Result,
+  type ScaledAdapter,
+} from '../../lib/index.js'
 import { writeGguf, text, type WriterTensor } from '../support/gguf-writer.js'
 import { randomModel } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -176,6 +183,23 @@ describe('adapters that take turns', () => {
         expect(tokens).toBeGreaterThan(100)
       }),
     )
+  })
+
+  it('say with proposed tokens what each says alone without', async () => {
+    const model = await openModel('drafts')
+    const adapter = await model.adapter(write('drafts-lora.gguf', loraFile(first)))
+    const sets: readonly (readonly ScaledAdapter[])[] = [[], [{ adapter, scale: 1 }], [{ adapter, scale: 0.5 }]]
+    const options = { temperature: 0, ignoreEos: true, maxTokens: 80 }
+    const alone: Result[] = []
+    for (const adapters of sets) {
+      alone.push(await model.generate(prompt, { ...options, adapters, speculation: false, cache: { key: 'alone' } }))
+    }
+    const speculation = { adaptive: false, maxTokens: 8 }
+    const together = await Promise.all(
+      sets.map((adapters) => model.generate(prompt, { ...options, adapters, speculation })),
+    )
+    expect(together.map(({ tokens }) => tokens)).toEqual(alone.map(({ tokens }) => tokens))
+    for (const { usage } of together) expect(usage.acceptedTokens).toBeGreaterThan(0)
   })
 })
 

@@ -89,6 +89,8 @@ export function requestFor(tokens, options = {}) {
     shiftKeep: 0,
     shiftDrop: 0,
     adapters: [],
+    draftTokens: 0,
+    adaptDrafts: true,
     ...options,
   }
 }

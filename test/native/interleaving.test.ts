@@ -11,6 +11,8 @@ interface Ask {
   readonly prompt: string
   readonly maxTokens: number
   readonly stop: readonly string[]
+  /** Most tokens proposed per step, whenever there are some. */
+  readonly draftTokens: number
   readonly priority: number
   /** Turns of the event loop before it arrives. */
   readonly arrival: number
@@ -20,10 +22,30 @@ interface Ask {
   readonly reader: { readonly buffer: number; readonly sleep: number } | undefined
 }
 
+/** What the answer may say once more: as much of a key's cycle, then perhaps something else that would change the vote. */
+const phrases = fc.record({
+  of: fc.nat({ max: 3 }),
+  length: fc.integer({ min: 2, max: 9 }),
+  bait: fc.constantFrom('', '!!', '?', 'K3', 'K7K7'),
+})
+
 const prompts = fc
-  .tuple(fc.array(fc.integer({ min: 0, max: cycles.length - 1 }), { maxLength: 4 }), fc.nat({ max: 70 }))
-  .map(([keys, filler]) => `${'.'.repeat(filler)}${keys.map((key) => `K${key}`).join('')}${filler % 2 ? '!' : ''}`)
+  .tuple(
+    fc.array(phrases, { maxLength: 2 }),
+    fc.array(fc.integer({ min: 0, max: cycles.length - 1 }), { maxLength: 4 }),
+    fc.nat({ max: 70 }),
+  )
+  .map(([said, keys, filler]) => {
+    const begin = said.map(({ of, length, bait }) => beginning(keys[of % Math.max(1, keys.length)], length) + bait)
+    return `${begin.join('.')}${'.'.repeat(filler)}${keys.map((key) => `K${key}`).join('')}${filler % 2 ? '!' : ''}`
+  })
   .filter(isCertain)
+
+/** Of those keys' cycles whose tokens are whole characters. */
+function beginning(key: number | undefined, length: number): string {
+  const tokens = cycles[key ?? -1]?.tokens ?? []
+  return tokens.every(({ length: bytes }) => bytes === 1) && key !== 7 ? tokens.slice(0, length).join('') : ''
+}
 
 function isCertain(prompt: string): boolean {
   try {
@@ -41,6 +63,7 @@ const asks: fc.Arbitrary<Ask> = fc.record({
     { weight: 3, arbitrary: fc.constant([]) },
     fc.constantFrom(['xyz'], ['fg', 'q'], ['🙂🙂'], ['89'], ['x€', '🙂x€y'], ['absent']),
   ),
+  draftTokens: fc.constantFrom(0, 3, 32),
   priority: fc.integer({ min: -1, max: 1 }),
   arrival: fc.nat({ max: 30 }),
   cancelAfter: fc.option(fc.nat({ max: 20 }), { nil: undefined, freq: 4 }),
@@ -64,11 +87,13 @@ const shapes = fc.record({
 /** Runs one request and returns what its reader saw, whole or up to its cancellation. */
 async function run(engine: TestEngine, ask: Ask, tokens: Int32Array): Promise<string> {
   for (let turns = 0; turns < ask.arrival; turns++) await turn()
-  const { maxTokens, stop, priority } = ask
+  const { maxTokens, stop, priority, draftTokens } = ask
   const id = engine.submit(tokens, {
     maxTokens,
     stop,
     priority,
+    draftTokens,
+    adaptDrafts: false,
     ignoreEos: false,
     bufferTokens: ask.reader?.buffer ?? 1,
   })
@@ -91,13 +116,19 @@ describe('16 generations at once', () => {
     'each equal their solo run, whatever arrives, leaves, waits or is cancelled',
     { timeout: 120_000 * patience },
     async () => {
-      const seen = { preemptions: 0, parked: 0, cancelled: 0 }
+      const seen = { preemptions: 0, parked: 0, cancelled: 0, accepted: 0, rejected: 0 }
       const property = fc.asyncProperty(
         shapes,
         fc.array(asks, { minLength: requests, maxLength: requests }),
         async (shape, all) => {
           const engine = await engines(shape)
-          const watch = setInterval(() => (seen.parked += engine.stats().parked), 1)
+          const watch = setInterval(() => {
+            try {
+              seen.parked += engine.stats().parked
+            } catch {
+              clearInterval(watch) // time was up in the middle of a run, and its engine is closed
+            }
+          }, 1)
           const tokens = await Promise.all(all.map(({ prompt }) => engine.tokenize(prompt)))
           const solo: string[] = []
           for (const [index, { maxTokens, stop }] of all.entries()) {
@@ -113,6 +144,8 @@ describe('16 generations at once', () => {
           const stats = await settled(engine, 1)
           expect(stats).toMatchObject({ running: 0, waiting: 0, parked: 0, cellsUsed: 0 })
           seen.preemptions += stats.preemptions
+          seen.accepted += stats.acceptedTokens
+          seen.rejected += stats.draftTokens - stats.acceptedTokens
           await engine.close()
         },
       )
@@ -120,6 +153,8 @@ describe('16 generations at once', () => {
       expect(seen.preemptions).toBeGreaterThan(0)
       expect(seen.parked).toBeGreaterThan(0)
       expect(seen.cancelled).toBeGreaterThan(0)
+      expect(seen.accepted).toBeGreaterThan(0)
+      expect(seen.rejected).toBeGreaterThan(0)
     },
   )
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PlanLimits } from '../../lib/native.js'
 import { simulate, type Job, type Simulation } from './plan-simulation.js'
 
-const calm = { priority: 0, cancelAfter: undefined, parks: [] }
+const calm = { priority: 0, cancelAfter: undefined, parks: [], draft: 0 }
 
 /** Steps between a job's arrival and the end of its prompt, and the longest between two of its tokens. */
 function courses({ steps }: Simulation, jobs: readonly Job[]) {
@@ -17,7 +17,7 @@ function courses({ steps }: Simulation, jobs: readonly Job[]) {
 
 const job = (prompt: number, outputs: number): fc.Arbitrary<Job> =>
   fc.record({
-    ...{ priority: fc.constant(0), cancelAfter: fc.constant(undefined), parks: fc.constant([]) },
+    ...{ priority: fc.constant(0), cancelAfter: fc.constant(undefined), parks: fc.constant([]), draft: fc.constant(0) },
     arrival: fc.nat(50),
     prompt: fc.integer({ min: 1, max: prompt }),
     outputs: fc.integer({ min: 1, max: outputs }),
@@ -27,7 +27,14 @@ const job = (prompt: number, outputs: number): fc.Arbitrary<Job> =>
 const inOrder = (jobs: readonly Job[]) => jobs.toSorted((a, b) => a.arrival - b.arrival)
 
 describe('among requests of one priority, with cells for all', () => {
-  const limits: PlanLimits = { batchSize: 64, maxSequences: 16, cells: 4096, shared: 0, prefillBudget: 8 }
+  const limits: PlanLimits = {
+    batchSize: 64,
+    maxSequences: 16,
+    cells: 4096,
+    shared: 0,
+    prefillBudget: 8,
+    draftBudget: 0,
+  }
   const jobs = fc.array(job(150, 60), { minLength: 1, maxLength: 16 }).map(inOrder)
 
   it('a stream gets a token in every step, whatever arrives', () => {
@@ -65,7 +72,7 @@ describe('while short requests of the same priority keep arriving', () => {
         fc.integer({ min: 1, max: 20 }),
         fc.nat(40),
         (prompt, outputs, at) => {
-          const limits = { batchSize: 32, maxSequences: 6, cells: 128, shared: 0, prefillBudget: 8 }
+          const limits = { batchSize: 32, maxSequences: 6, cells: 128, shared: 0, prefillBudget: 8, draftBudget: 0 }
           const others = crowd(150, prompt, outputs)
           const long: Job = { ...calm, arrival: at, prompt: 120, outputs: 8 }
           // What arrives at one time is taken in this order.
@@ -83,7 +90,7 @@ describe('while short requests of the same priority keep arriving', () => {
   })
 
   it('a stream of lower rank loses its cells at most once for each request of higher rank', () => {
-    const limits = { batchSize: 32, maxSequences: 8, cells: 96, shared: 0, prefillBudget: 8 }
+    const limits = { batchSize: 32, maxSequences: 8, cells: 96, shared: 0, prefillBudget: 8, draftBudget: 0 }
     const jobs = [{ ...calm, arrival: 0, prompt: 40, outputs: 40 }, ...crowd(200, 10, 10)]
     const { steps, ended } = simulate({ limits, jobs }, 100_000)
     expect(ended.size).toBe(jobs.length)
@@ -96,7 +103,14 @@ describe('while short requests of the same priority keep arriving', () => {
 
 describe('among priorities', () => {
   it('no token of a lower one is computed while a higher one waits for the room that it takes', () => {
-    const limits: PlanLimits = { batchSize: 16, maxSequences: 4, cells: 64, shared: 0, prefillBudget: 8 }
+    const limits: PlanLimits = {
+      batchSize: 16,
+      maxSequences: 4,
+      cells: 64,
+      shared: 0,
+      prefillBudget: 8,
+      draftBudget: 0,
+    }
     const prioritised = job(40, 20).chain((base) =>
       fc.constantFrom(0, 1, 2).map((priority): Job => ({ ...base, priority })),
     )
@@ -121,7 +135,14 @@ describe('among priorities', () => {
   })
 
   it('a request of the highest ends no later for all that run below it than it would alone, but for one step', () => {
-    const limits: PlanLimits = { batchSize: 16, maxSequences: 4, cells: 64, shared: 0, prefillBudget: 8 }
+    const limits: PlanLimits = {
+      batchSize: 16,
+      maxSequences: 4,
+      cells: 64,
+      shared: 0,
+      prefillBudget: 8,
+      draftBudget: 0,
+    }
     const high: Job = { ...calm, arrival: 20, prompt: 30, outputs: 15, priority: 9 }
     fc.assert(
       fc.property(fc.array(job(50, 30), { maxLength: 8 }).map(inOrder), (others) => {

@@ -10,6 +10,8 @@ export interface Job {
   readonly cancelAfter: number | undefined
   /** Parks when it has generated `after` tokens, for so many steps. */
   readonly parks: readonly { readonly after: number; readonly steps: number }[]
+  /** Tokens that it proposes in every step in which it may. */
+  readonly draft: number
 }
 
 export interface World {
@@ -61,7 +63,7 @@ export function simulate({ limits, jobs }: World, mostSteps: number): Simulation
       }
     }
     for (const sequence of live.values()) if (sequence.parkedUntil === time) events.push(time)
-    const sequences = [...live.values()].map((sequence) => planned(sequence, time))
+    const sequences = [...live.values()].map((sequence) => planned(sequence, time, limits.cells))
     const running = sequences.some(({ parked }) => !parked)
     if (!running && [...live.values()].every(({ parkedUntil }) => parkedUntil === Infinity)) {
       if (jobs.every(({ arrival }) => arrival < time)) break
@@ -71,18 +73,20 @@ export function simulate({ limits, jobs }: World, mostSteps: number): Simulation
     steps.push({ time, sequences, plan })
     if (plan.runs.length === 0) break
     for (const id of plan.preempted) get(live, id).computed = 0
-    for (const { id, count, sample } of plan.runs) {
+    for (const { id, count, sample, draft } of plan.runs) {
       const sequence = get(live, id)
-      sequence.computed += count
+      const accepted = (time + id) % (draft + 1)
+      sequence.computed += count - draft + accepted
       if (!sample) continue
-      sequence.known++
-      sequence.generated++
+      const before = sequence.generated
+      sequence.known += 1 + accepted
+      sequence.generated += 1 + accepted
       if (sequence.generated === sequence.job.outputs || sequence.known > limits.cells) {
         live.delete(id)
         ended.set(id, sequence.generated)
         events.push(time)
       }
-      const park = sequence.job.parks.find(({ after }) => after === sequence.generated)
+      const park = sequence.job.parks.find(({ after }) => after > before && after <= sequence.generated)
       if (park !== undefined && live.has(id)) {
         sequence.parkedUntil = time + 1 + park.steps
         events.push(time)
@@ -92,7 +96,9 @@ export function simulate({ limits, jobs }: World, mostSteps: number): Simulation
   return { steps, ended, cancelled, events }
 }
 
-function planned({ id, job, known, computed, generated, parkedUntil }: Live, time: number): PlanSequence {
+function planned(live: Live, time: number, cells: number): PlanSequence {
+  const { id, job, known, computed, generated, parkedUntil } = live
+  const generates = generated > 0 && known - computed === 1 && computed > 0
   return {
     id,
     known,
@@ -105,6 +111,7 @@ function planned({ id, job, known, computed, generated, parkedUntil }: Live, tim
     priority: job.priority,
     arrival: id,
     generating: generated > 0,
+    draft: generates ? Math.max(0, Math.min(job.draft, job.outputs - generated - 1, cells - known)) : 0,
   }
 }
 

@@ -4,16 +4,20 @@ import { nativeAddon } from '../../lib/native.js'
 import type { PlanLimits, PlanSequence } from '../../lib/native.js'
 import { simulate, type Job, type Step, type World } from './plan-simulation.js'
 
-const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, shared: 0, prefillBudget: 16 }
+const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, shared: 0, prefillBudget: 16, draftBudget: 20 }
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
   const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id }
-  return { ...place, parked: false, waits: false, priority: 0, generating: computed > 0, ...more }
+  return { ...place, parked: false, waits: false, priority: 0, generating: computed > 0, draft: 0, ...more }
 }
 
 function plan(sequences: readonly PlanSequence[], given: Partial<PlanLimits> = {}) {
   const { runs, preempted } = nativeAddon().planStep(sequences, { ...limits, ...given })
-  const text = runs.map(({ id, from, count, sample }) => `${id}:${from}+${count}${sample ? '*' : ''}`).join(' ')
+  const text = runs
+    .map(({ id, from, count, sample, draft }) => {
+      return `${id}:${from}+${count - draft}${draft > 0 ? `+${draft}` : ''}${sample ? '*' : ''}`
+    })
+    .join(' ')
   return { text, preempted }
 }
 
@@ -118,6 +122,38 @@ describe('the plan of one step', () => {
       '1:100+1*',
       [2],
     ],
+    ['a draft lengthens the run of its sequence', [sequence(1, 11, 10, { draft: 5 })], {}, '1:10+1+5*'],
+    [
+      'drafts share their budget in order of rank',
+      [sequence(1, 11, 10, { draft: 15 }), sequence(2, 21, 20, { draft: 15 }), sequence(3, 31, 30, { draft: 1 })],
+      {},
+      '1:10+1+15* 2:20+1+5* 3:30+1*',
+    ],
+    [
+      'a draft takes what the batch has left',
+      [sequence(1, 11, 10, { draft: 9 }), sequence(2, 21, 20)],
+      { batchSize: 6 },
+      '1:10+1+4* 2:20+1*',
+    ],
+    [
+      'a draft leaves the cells of a prompt that waits for the turn of its adapters',
+      [sequence(1, 101, 100, { draft: 9 }), sequence(2, 150, 0, { waits: true })],
+      {},
+      '1:100+1+3*',
+    ],
+    ['no draft beside a prompt', [sequence(1, 11, 10, { draft: 5 }), sequence(2, 9, 0)], {}, '1:10+1* 2:0+9*'],
+    [
+      'a draft beside a prompt that waits for cells leaves one for the next token of each',
+      [sequence(1, 101, 100, { draft: 9 }), sequence(2, 150, 149, { draft: 9 }), sequence(3, 90, 0)],
+      {},
+      '1:100+1+3* 2:149+1*',
+    ],
+    [
+      'a draft takes no cells from others',
+      [sequence(1, 101, 100, { draft: 9 }), sequence(2, 155, 154, { parked: true })],
+      {},
+      '1:100+1*',
+    ],
     ['a prompt as long as the context runs alone', [sequence(1, 256, 192)], {}, '1:192+64*'],
   ]
   it.each(cases)('%s', (_rule, sequences, given, runs, preempted = []) => {
@@ -140,6 +176,7 @@ const job = (cells: number): fc.Arbitrary<Job> =>
       }),
       { maxLength: 2 },
     ),
+    draft: fc.constantFrom(0, 0, 1, 7, 30),
   })
 
 const world: fc.Arbitrary<World> = fc
@@ -149,6 +186,7 @@ const world: fc.Arbitrary<World> = fc
     cells: fc.integer({ min: 1, max: 200 }),
     shared: fc.constant(0),
     prefillBudget: fc.integer({ min: 1, max: 64 }),
+    draftBudget: fc.constantFrom(0, 5, 64),
   })
   .chain((given) =>
     fc.record({ limits: fc.constant(given), jobs: fc.array(job(given.cells), { minLength: 1, maxLength: 14 }) }),
@@ -160,26 +198,39 @@ function must(holds: boolean, rule: string): void {
 }
 
 function checkStep({ sequences, plan: { runs, preempted } }: Step, given: PlanLimits): void {
+  const bare = nativeAddon().planStep(
+    sequences.map((each) => ({ ...each, draft: 0 })),
+    given,
+  )
+  const known = runs.map((run) => ({ ...run, count: run.count - run.draft, draft: 0 }))
+  must(
+    JSON.stringify({ runs: known, preempted }) === JSON.stringify(bare),
+    'drafts change nothing about what else is done',
+  )
   const computed = new Map(sequences.map((each) => [each.id, preempted.includes(each.id) ? 0 : each.computed]))
   const byId = new Map(sequences.map((each) => [each.id, each]))
   const ran = new Set(runs.map(({ id }) => id))
   must(ran.size === runs.length, 'a sequence has one run at most')
   must(new Set(preempted).size === preempted.length, 'a sequence is preempted once at most')
   for (const id of preempted) must((byId.get(id)?.computed ?? 0) > 0, 'only who holds cells is preempted')
-  for (const { id, from, count, sample } of runs) {
-    const { known, parked } = byId.get(id) as PlanSequence
+  for (const { id, from, count, sample, draft } of runs) {
+    const { known, parked, draft: proposed } = byId.get(id) as PlanSequence
     must(!parked, 'a parked sequence does not run')
     must(!preempted.includes(id), 'a preempted sequence does not run')
-    must(count > 0 && from === computed.get(id) && from + count <= known, 'a run begins where the last one ended')
-    must(sample === (from + count === known), 'a run is sampled when it reaches the last known token')
+    const end = from + count - draft
+    must(end > from && from === computed.get(id) && end <= known, 'a run begins where the last one ended')
+    must(sample === (end === known), 'a run is sampled when it reaches the last known token')
+    must(draft >= 0 && draft <= proposed && (draft === 0 || sample), 'no more is drafted than was proposed')
     computed.set(id, from + count)
   }
   const sum = (counts: Iterable<number>) => [...counts].reduce((total, count) => total + count, 0)
   const batch = sum(runs.map(({ count }) => count))
+  const drafted = sum(runs.map(({ draft }) => draft))
   const cells = sum(computed.values())
   must(batch > 0, 'whoever can run advances somebody')
   must(batch <= given.batchSize, 'the batch is kept')
   must(cells <= given.cells, 'the cells are kept')
+  must(drafted <= given.draftBudget, 'the budget of drafts is kept')
   must([...computed.values()].filter((count) => count > 0).length <= given.maxSequences, 'the slots are kept')
 
   const waiting = sequences.filter(({ id, parked }) => !parked && !ran.has(id) && !preempted.includes(id))
@@ -187,6 +238,7 @@ function checkStep({ sequences, plan: { runs, preempted } }: Step, given: PlanLi
   const decodes = runs.filter(({ id }) => lacksOne(byId.get(id) as PlanSequence))
   const prefills = runs.filter((run) => !decodes.includes(run))
   if (waiting.some(lacksOne)) must(batch === given.batchSize || cells === given.cells, 'decodes go first')
+  if (prefills.length > 0) must(drafted === 0, 'drafts run in steps without prompts')
   if (decodes.length > 0) must(sum(prefills.map(({ count }) => count)) <= given.prefillBudget, 'the budget is kept')
   for (const { id, from } of prefills) {
     for (const other of waiting.filter((each) => ranksBefore(each, byId.get(id) as PlanSequence))) {
@@ -242,6 +294,7 @@ describe('an engine over the plan', () => {
       priority: 0,
       cancelAfter: undefined,
       parks: [],
+      draft: 0,
     }))
     const { steps, ended } = simulate({ limits: { ...limits, cells: 64 }, jobs }, 1000)
     const preempted = steps.findIndex((step) => step.plan.preempted.includes(1))
@@ -255,7 +308,7 @@ describe('an engine over the plan', () => {
   })
 
   it('lets a long prompt in without stopping the streams that run', () => {
-    const base = { priority: 0, cancelAfter: undefined, parks: [] }
+    const base = { priority: 0, cancelAfter: undefined, parks: [], draft: 0 }
     const jobs: Job[] = [
       { ...base, arrival: 0, prompt: 4, outputs: 100 },
       { ...base, arrival: 10, prompt: 150, outputs: 5 },

@@ -120,6 +120,8 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
           shiftKeep: 0,
           shiftDrop: 0,
           adapters: [],
+          draftTokens: 0,
+          adaptDrafts: true,
           ...request,
           tokens,
           sampler: { ...neutralSampler, ...sampler },

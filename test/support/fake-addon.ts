@@ -147,12 +147,18 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     prefillBudget: unused,
     nextThreads: unused,
     assembleText: unused,
+    findNgram: unused,
+    learnMatch: unused,
+    learnStep: unused,
+    draftLength: unused,
   }
 }
 
 const noCache = {
   cellsCached: 0,
   cachedTokens: 0,
+  draftTokens: 0,
+  acceptedTokens: 0,
   evictions: 0,
   cellHits: 0,
   checkpointHits: 0,

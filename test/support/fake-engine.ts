@@ -206,6 +206,8 @@ export class FakeEngine {
       inputTokens: request.tokens.length,
       cachedTokens: this.#cached(request),
       outputTokens: produced,
+      draftTokens: 0,
+      acceptedTokens: 0,
       queueMs: 0,
       prefillMs: 1,
       decodeMs: produced,

@@ -1,0 +1,103 @@
+// What the loop runs in its next step.
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "engine/loop.h"
+
+namespace llamero {
+namespace {
+
+// Tokens of a common beginning for which a request waits until another one has computed them.
+constexpr int64_t kWorthWaiting = 64;
+
+int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
+  const auto [end, unused] = std::mismatch(a.tokens().begin(), a.tokens().end(), b.tokens().begin(), b.tokens().end());
+  return end - a.tokens().begin();
+}
+
+}  // namespace
+
+/// The plan for the adapter set whose turn it is. If that one can't advance, since higher ranks of other sets hold the
+/// cells, another can: at least that of the first in rank.
+Plan Loop::MakePlan() {
+  const ContextOptions& context = context_.options();
+  const bool drafts = context_.memory() == Context::Memory::kPlain && !std::exchange(drafts_held_, false);
+  const int64_t draft_budget = drafts ? context_.output_rows() - context.max_sequences : 0;
+  std::vector<PlanSequence> candidates = Candidates();
+  std::map<std::string, int> present;
+  for (const PlanSequence& candidate : candidates) {
+    if (candidate.parked) continue;
+    const auto [entry, added] = present.try_emplace(sequences_.at(candidate.id).adapters()->key(), candidate.priority);
+    entry->second = std::max(entry->second, candidate.priority);
+  }
+  Plan fallback;
+  for (const std::string& adapters : turns_.Order(present, Clock::now())) {
+    Plan plan = PlanFor(adapters, candidates, draft_budget);
+    if (!plan.runs.empty()) return plan;
+    if (fallback.preempted.empty()) fallback = std::move(plan);
+  }
+  return fallback;
+}
+
+Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates, int64_t draft_budget) {
+  const ContextOptions& context = context_.options();
+  int64_t own = 0;
+  for (PlanSequence& candidate : candidates) {
+    own += candidate.own;
+    candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters;
+  }
+  ProposeDrafts(candidates, draft_budget);
+  BudgetLimits limits = LimitsOf(candidates);
+  limits.added_ms = options_.step_target_ms;
+  limits.most = context.micro_batch_size;
+  return PlanStep(std::move(candidates), {.batch_size = context.batch_size,
+                                          .max_sequences = context.max_sequences,
+                                          .cells = context.cells,
+                                          .shared = cache_.live_cells() - own,
+                                          .prefill_budget = PrefillBudget(pace_, limits),
+                                          .draft_budget = draft_budget});
+}
+
+/// Those that run, and of those that wait the first ones in rank. One that begins like another that is still being
+/// computed is held back: soon it can start from the other's cells.
+std::vector<PlanSequence> Loop::Candidates() {
+  std::vector<PlanSequence> candidates;
+  std::vector<const Sequence*> leaders;
+  std::vector<const Sequence*> waiting;
+  branches_.clear();
+  for (const auto& [id, sequence] : sequences_) {
+    if (sequence.slot == Sequence::kNoSlot) {
+      if (!sequence.parked()) waiting.push_back(&sequence);
+      continue;
+    }
+    candidates.push_back(sequence.Planned());
+    candidates.back().own = cache_.OwnCells(sequence.slot);
+    if (!sequence.parked() && candidates.back().known - candidates.back().computed > 1) leaders.push_back(&sequence);
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const Sequence* a, const Sequence* b) { return a->priority() > b->priority(); });
+  // The plan admits no more than this; looking at a whole queue in every step would cost more than the step.
+  const auto most = static_cast<size_t>(2 * context_.options().max_sequences);
+  for (const Sequence* sequence : std::span(waiting).first(std::min(waiting.size(), most))) {
+    const KvCache::Hit hit = cache_.Find(sequence->cache_root(), sequence->tokens());
+    if (WaitsForPrefix(*sequence, hit.in_cells, leaders)) continue;
+    candidates.push_back(sequence->Planned());
+    candidates.back().reusable = hit.length;
+    candidates.back().taken = hit.live;
+    leaders.push_back(sequence);
+  }
+  return candidates;
+}
+
+bool Loop::WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders) {
+  return std::any_of(leaders.begin(), leaders.end(), [&](const Sequence* leader) {
+    if (leader->priority() < sequence.priority() || leader->cache_root() != sequence.cache_root()) return false;
+    const auto useful = std::min(CommonPrefix(sequence, *leader), static_cast<int64_t>(sequence.tokens().size()) - 1);
+    const bool waits = useful > leader->computed() && useful - reusable >= kWorthWaiting;
+    if (waits) branches_.emplace(leader->id(), useful);
+    return waits;
+  });
+}
+
+}  // namespace llamero
