@@ -85,7 +85,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
   return {
     rows,
     notes: [
-      'the same model and prompts, with the option speculation at its default and false; from the first token to the last',
+      'the same model and prompts, with the option speculation true and false; from the first token to the last',
       'where two tokens are nearly as likely, the rounding of another batch size may decide: then the words differ',
       ...notes,
     ],

@@ -138,7 +138,8 @@ export interface GenerateOptions {
   readonly keep?: number | undefined
   /**
    * Save steps where the text repeats what was there before; see {@link SpeculationOptions}. Models whose memory can't
-   * be cut (recurrent, hybrid, with sliding windows) never do. @default true
+   * be cut (recurrent, hybrid, with sliding windows) never do. Off by default, since text that repeats nothing may lose some percent.
+   * @default false
    */
   readonly speculation?: boolean | SpeculationOptions | undefined
   /** Send `progress` parts while the prompt is computed. @default false */

@@ -26,11 +26,11 @@ type Values = OptionValues<typeof speculationTable>
 
 const defaults: Values = { maxTokens: speculationTable.maxTokens.default, adaptive: true }
 
-/** On unless it is switched off; undefined is off. */
+/** Off unless it is switched on; undefined is off. */
 export const speculationRule: OptionRule<Values | undefined> = {
   unit: '',
   range: `true, false or an object with ${Object.keys(speculationTable).join(', ')}`,
-  default: defaults,
+  default: undefined,
   doc: 'Propose tokens that the text has said before, and verify several in one step.',
   read(value, name, limits) {
     if (typeof value === 'boolean') return value ? defaults : undefined

@@ -187,7 +187,7 @@ describe('generate', () => {
       shiftKeep: 0,
       shiftDrop: 0,
       adapters: [],
-      draftTokens: 32,
+      draftTokens: 0,
       adaptDrafts: true,
       sampler: {
         seed: 11,
