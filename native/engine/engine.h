@@ -57,14 +57,23 @@ class Engine {
   std::vector<News> TakeNews() { return outbox_.Take(); }
 
   /// Runs `use` on the engine thread between two steps and waits for it. Throws what it throws, or Failure:
-  /// ERR_DISPOSED when the engine closes first. REQUIRES: not called on the JavaScript or the engine thread.
+  /// ERR_DISPOSED when the engine closes first. When it returns, Stats() includes what it did. REQUIRES: not called on the
+  /// JavaScript or the engine thread.
   template <typename Use>
   auto OnCache(Use use) -> decltype(use(std::declval<KvCache&>())) {
     using Result = decltype(use(std::declval<KvCache&>()));
-    const auto task = std::make_shared<std::packaged_task<Result(KvCache&)>>(std::move(use));
-    std::future<Result> result = task->get_future();
-    PostIfOpen([task](Loop& loop) { (*task)(loop.cache()); });
-    return result.get();
+    const auto promise = std::make_shared<std::promise<Result>>();
+    std::future<Result> future = promise->get_future();
+    PostIfOpen([this, promise, use = std::move(use)](Loop& loop) mutable {
+      try {
+        Result result = use(loop.cache());
+        Snapshot();
+        promise->set_value(std::move(result));
+      } catch (...) {
+        promise->set_exception(std::current_exception());
+      }
+    });
+    return future.get();
   }
   bool has_news() const { return outbox_.has_news(); }
 
