@@ -21,11 +21,15 @@ const texts = [
 ]
 
 /**
- * What the tool prints, one row for each line of the prompt, or for each of `rows` tokens. One thread and the same
- * attention on both sides; the tool's unified cache is ours too. The tool ends without waiting for the thread that
- * prints, so that rows are lost on a busy machine: then it is asked again.
+ * What the tool prints, `rows` rows of `width` numbers: one for each line of the prompt, or for each token. One thread
+ * and the same attention on both sides; the tool's unified cache is ours too. The tool ends without waiting for the
+ * thread that prints, so that rows, numbers and line ends are lost on a busy machine: then it is asked again.
  */
-async function upstream(path: string, prompts: readonly string[], pooling: Pooling, normalize: boolean, rows: number) {
+async function upstream(
+  path: string,
+  prompts: readonly string[],
+  { pooling, normalize, rows, width }: { pooling: Pooling; normalize: boolean; rows: number; width: number },
+) {
   const args = ['--model', path, '--prompt', prompts.join('\n'), '--pooling', pooling, '--threads', '1']
   const format = ['--embd-output-format', 'raw', '--embd-normalize', normalize ? '2' : '-1', '--no-escape']
   for (let times = 0; times < 60; times++) {
@@ -34,9 +38,10 @@ async function upstream(path: string, prompts: readonly string[], pooling: Pooli
     const { stdout } = await running
     const lines = stdout.split('\n').slice(0, -1)
     const found = lines.filter((line) => /^-?\d+\.\d{7}( -?\d+\.\d{7})*$/.test(line))
-    if (found.length === rows) return found.map((row) => row.split(' ').map(Number))
+    const numbers = found.map((row) => row.split(' ').map(Number))
+    if (numbers.length === rows && numbers.every(({ length }) => length === width)) return numbers
   }
-  throw new Error(`llama.cpp's embedding tool never printed all of ${rows} rows.`)
+  throw new Error(`llama.cpp's embedding tool never printed all of ${rows} rows of ${width} numbers.`)
 }
 
 async function withModel<Value>(
@@ -80,7 +85,8 @@ describe.each(['bert', 'llama', 'qwen3', 'gemma3'] as const)('vectors of a tiny 
       for (const normalize of [false, true]) {
         const { embeddings } = await model.embed(texts, { pooling, normalize })
         const ours = rowsOf(embeddings, model.info.embeddingSize)
-        const theirs = await upstream(path, texts, pooling, normalize, ours.length)
+        const width = model.info.embeddingSize
+        const theirs = await upstream(path, texts, { pooling, normalize, rows: ours.length, width })
         expect(ours.length).toBeGreaterThanOrEqual(texts.length)
         expectClose(ours, theirs, 1e-4)
       }
@@ -107,7 +113,8 @@ describe('scores of a tiny reranker', () => {
   ] as const)('are those of llama.cpp: %s %j', { timeout: 120_000 }, (architecture, options) =>
     withModel([architecture, options], async (model, path) => {
       const pairs = texts.map((document) => `${query}\t${document}`)
-      const theirs = await upstream(path, pairs, 'rank', false, pairs.length)
+      const width = options.classifier.length
+      const theirs = await upstream(path, pairs, { pooling: 'rank', normalize: false, rows: pairs.length, width })
       const { results } = await model.rerank(query, texts)
       const ours = texts.map((_, index) => [results.find((one) => one.index === index)!.score])
       expectClose(
