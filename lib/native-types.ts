@@ -189,7 +189,7 @@ export interface NativeSampler {
   readonly grammar: string
 }
 
-export interface NativeRequest {
+export interface NativeRequest extends NativeCacheRoot {
   readonly tokens: Int32Array
   /** -1: until the context is full. */
   readonly maxTokens: number
@@ -208,20 +208,23 @@ export interface NativeRequest {
   readonly progress: boolean
   /** Tokens that may lie unread before the sequence parks. */
   readonly bufferTokens: number
-  /** Prefixes are shared only among requests of one key. */
-  readonly cacheKey: string
   /** The session that this continues and whose prefix it becomes; 0: none. */
   readonly session: number
   /** Tokens at which the sequence drops `shiftDrop` of them behind its first `shiftKeep` and goes on; 0: never. */
   readonly shiftAt: number
   readonly shiftKeep: number
   readonly shiftDrop: number
-  /** Each at most once; those of scale 0 count as absent. Requests of different sets share no prefix. */
-  readonly adapters: readonly NativeScaledAdapter[]
   /** Most tokens that a step may propose and verify; 0: none. */
   readonly draftTokens: number
   /** Propose as many as pay; else always as many as there are. */
   readonly adaptDrafts: boolean
+}
+
+/** Who shares prefixes: requests of one key that are computed with the same adapters. */
+export interface NativeCacheRoot {
+  readonly cacheKey: string
+  /** Each at most once; those of scale 0 count as absent. */
+  readonly adapters: readonly NativeScaledAdapter[]
 }
 
 export interface NativeScaledAdapter {
@@ -367,7 +370,7 @@ export interface Addon extends EmbedderAddon {
   /** What is kept, as llama.cpp's own state; undefined if it had to give way. */
   sessionSave(engine: NativeEngine, session: number): Promise<NativeSnapshot | undefined>
   /** The bytes are read while the promise is pending: nobody may change or transfer them until it settles. */
-  sessionRestore(engine: NativeEngine, session: number, cacheKey: string, snapshot: NativeSnapshot): Promise<void>
+  sessionRestore(engine: NativeEngine, session: number, root: NativeCacheRoot, snapshot: NativeSnapshot): Promise<void>
 
   /** The engine's pure functions, for property tests. */
   planStep(sequences: readonly PlanSequence[], limits: PlanLimits): Plan

@@ -1,18 +1,13 @@
 import { invalidOption } from '../chat/index.js'
 import { Adapter, type ScaledAdapter } from './adapter.js'
+import type { AdapterSet } from './adapter-set.js'
 import { number } from './option-kinds.js'
 import type { OptionRule } from './option-rule.js'
 
 const most = 16
 
-/** An adapter with its scale filled in. */
-export interface ScaledValue {
-  readonly adapter: Adapter
-  readonly scale: number
-}
-
 /** The rule of an option that lists adapters, alone or with their scales. */
-export function scaledAdapters(doc: string): OptionRule<readonly ScaledValue[]> {
+export function scaledAdapters(doc: string): OptionRule<AdapterSet> {
   const range = `an array of up to ${most} adapters or { adapter, scale }, each adapter once`
   const scale = number({ min: -100, max: 100, default: 1, doc: 'How strongly it works.' })
   return {

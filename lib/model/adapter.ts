@@ -17,7 +17,7 @@ export interface AdapterInfo {
   readonly invocationTokens: readonly number[]
 }
 
-/** How an adapter works on one request. */
+/** How an adapter works on a request or a session. */
 export interface ScaledAdapter {
   /** One of `model.adapter` or `model.controlVector`. */
   readonly adapter: Adapter
@@ -29,6 +29,8 @@ interface Inside {
   /** The model that it is for. */
   readonly owner: object
   readonly native: NativeAdapter
+  /** Tells what it computes, the same in every process. */
+  readonly digest: string
   readonly closeNative: () => Promise<void>
 }
 
@@ -37,7 +39,7 @@ let insideOf: (adapter: Adapter) => Inside
 
 /**
  * A LoRA adapter or a control vector, made by {@link Model.adapter} or {@link Model.controlVector} and chosen per request
- * with the option `adapters`. Any number of requests may use it at once. Close it when done, by `close()` or
+ * or session with the option `adapters`. Any number of them may use it at once. Close it when done, by `close()` or
  * `await using`; closing the model closes it too.
  */
 export class Adapter {
@@ -101,4 +103,8 @@ export function isUsable(adapter: Adapter, owner: object): boolean {
 
 export function nativeAdapter(adapter: Adapter): NativeAdapter {
   return insideOf(adapter).native
+}
+
+export function adapterDigest(adapter: Adapter): string {
+  return insideOf(adapter).digest
 }

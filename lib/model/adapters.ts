@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { invalidOption } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { NativeAdapter } from '../native-types.js'
@@ -17,8 +18,8 @@ export interface AdapterOptions {
 
 /** What judges adapter files for a model before native code sees them; their format is not this room's business. */
 export interface AdapterJudge {
-  /** Rejects unless the file is a LoRA adapter that llama.cpp can load and multiply with. */
-  lora(path: string, signal: AbortSignal | undefined): Promise<Omit<AdapterInfo, 'kind'>>
+  /** Rejects unless the file is a LoRA adapter that llama.cpp can load and multiply with. `digest` is the file's. */
+  lora(path: string, signal: AbortSignal | undefined): Promise<Omit<AdapterInfo, 'kind'> & { readonly digest: string }>
   /** The directions of a file by layer. */
   controlVector(path: string, signal: AbortSignal | undefined): Promise<ControlVectorData & { readonly name: string }>
 }
@@ -41,13 +42,13 @@ export class Adapters {
     const { signal } = readOptions(adapterOptions, options, this.#opened.info)
     const engine = engineOf(this.#opened)
     signal?.throwIfAborted()
-    const facts = await this.#judgeOf().lora(checkAdapterPath(path), signal)
+    const { digest, ...facts } = await this.#judgeOf().lora(checkAdapterPath(path), signal)
     this.#checkOpen()
     signal?.throwIfAborted()
     const { addon, native } = this.#opened
     const loading = addon.adapterLoad(native, path)
     const loaded = await this.#unlessAborted(loading, engine, signal)
-    return this.#keep({ kind: 'lora', ...facts }, loaded, engine)
+    return this.#keep({ kind: 'lora', ...facts }, { native: loaded, digest }, engine)
   }
 
   async controlVector(source: string | ControlVectorData, options: AdapterOptions): Promise<Adapter> {
@@ -64,7 +65,8 @@ export class Adapters {
     const numbers = layerDirections(data, info)
     const { architecture } = info
     const facts = { name: data.name, architecture, sizeBytes: numbers.byteLength, invocationTokens: [] }
-    return this.#keep({ kind: 'control-vector', ...facts }, addon.controlVectorCreate(native, numbers), engine)
+    const made = { native: addon.controlVectorCreate(native, numbers), digest: digestOf(numbers) }
+    return this.#keep({ kind: 'control-vector', ...facts }, made, engine)
   }
 
   async close(): Promise<void> {
@@ -72,10 +74,11 @@ export class Adapters {
     await Promise.all([...this.#made].map((adapter) => adapter.close()))
   }
 
-  #keep(info: AdapterInfo, native: NativeAdapter, engine: Engine): Adapter {
+  #keep(info: AdapterInfo, { native, digest }: { native: NativeAdapter; digest: string }, engine: Engine): Adapter {
     const adapter: Adapter = makeAdapter(info, {
       owner: this.#opened,
       native,
+      digest,
       closeNative: async () => {
         this.#made.delete(adapter)
         await engine.closeAdapter(native)
@@ -120,6 +123,11 @@ export class Adapters {
   #checkOpen(): void {
     if (this.#closed) throw disposedError('open it again to go on')
   }
+}
+
+/** Of a control vector: the same from numbers and from a file of them. */
+function digestOf(numbers: Float32Array): string {
+  return createHash('sha256').update(numbers).digest('hex')
 }
 
 function checkAdapterPath(path: unknown): string {

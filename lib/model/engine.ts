@@ -2,6 +2,7 @@ import { LlameroError } from '../errors.js'
 import type {
   Addon,
   NativeAdapter,
+  NativeCacheRoot,
   NativeEngine,
   NativeEngineInfo,
   NativeEngineOptions,
@@ -118,9 +119,9 @@ export class Engine {
   }
 
   /** Nobody may change or transfer the snapshot's bytes before the promise settles. */
-  async restoreSession(session: number, cacheKey: string, snapshot: NativeSnapshot): Promise<void> {
+  async restoreSession(session: number, root: NativeCacheRoot, snapshot: NativeSnapshot): Promise<void> {
     this.#checkOpen()
-    await this.#addon.sessionRestore(this.#native, session, cacheKey, snapshot)
+    await this.#addon.sessionRestore(this.#native, session, root, snapshot)
   }
 
   /** Lets go of an adapter; running requests keep it alive. */

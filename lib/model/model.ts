@@ -1,15 +1,9 @@
-import {
-  invalidOption,
-  messageBytes,
-  normalizeMessages,
-  renderPrompt,
-  type Message,
-  type RenderOptions,
-} from '../chat/index.js'
+import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
-import { type Adapter, isUsable } from './adapter.js'
+import type { Adapter } from './adapter.js'
+import { holdAdapters, requireAdapters } from './adapter-set.js'
 import { type AdapterJudge, type AdapterOptions, Adapters } from './adapters.js'
 import type { ControlVectorData } from './control-vector.js'
 import { embed, embedderOf, type EmbeddingMetrics, type EmbedResult, type TokenizeTexts } from './embed.js'
@@ -147,7 +141,7 @@ export class Model {
    * before its first `chat` or `prefill`.
    *
    * Rejects with `ERR_OPTION_INVALID`, `ERR_UNSUPPORTED`, `ERR_DISPOSED`, and for what is restored `ERR_STATE_MISMATCH`
-   * (other model, template, cache type or build, or a damaged file), `ERR_CONTEXT_FULL` or `ERR_STORE`.
+   * (other model, template, adapters, cache type or build, or a damaged file), `ERR_CONTEXT_FULL` or `ERR_STORE`.
    */
   async session(options: SessionOptions = {}): Promise<Session> {
     this.#checkOpen()
@@ -222,7 +216,7 @@ export class Model {
   }
 
   /**
-   * Loads a LoRA adapter from a GGUF file, to be chosen per request with the option `adapters`. The file is judged first,
+   * Loads a LoRA adapter from a GGUF file, to be chosen per request or session with the option `adapters`. The file is judged first,
    * so a damaged or hostile one is refused. Rejects with `ERR_MODEL_NOT_FOUND` `ERR_MODEL_INVALID`
    * `ERR_MODEL_REJECTED` (it was made for another model) `ERR_UNSUPPORTED` `ERR_DISPOSED`, or the reason of the signal.
    */
@@ -232,8 +226,8 @@ export class Model {
   }
 
   /**
-   * Makes a control vector, from a GGUF file or from numbers, to be chosen per request with the option `adapters`: it
-   * moves the state that leaves each layer in a direction. Rejects as `adapter` does, and with `ERR_OPTION_INVALID`.
+   * Makes a control vector, from a GGUF file or from numbers, to be chosen per request or session with the option
+   * `adapters`: it moves the state that leaves each layer in a direction. Rejects as `adapter` does, and with `ERR_OPTION_INVALID`.
    */
   async controlVector(source: string | ControlVectorData, options: AdapterOptions = {}): Promise<Adapter> {
     this.#checkOpen()
@@ -280,11 +274,11 @@ export class Model {
     const engine = engineOf(this.#opened)
     const values = readOptions(generateOptions, options, this.#limits)
     if (values.suffix !== undefined) requireInfill(this.#opened.infill, this.info)
-    this.#checkAdapters(values)
+    requireAdapters(values.adapters, this.#opened)
     const state = new GenerationState(engine, values.signal)
     const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
     const entered = state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
-    for (const { adapter } of values.adapters) adapter.hold(entered)
+    holdAdapters(values.adapters, entered)
     return createGeneration(state)
   }
 
@@ -324,13 +318,6 @@ export class Model {
     const [before, after] = await Promise.all([typeof text === 'string' ? plain(text) : text, plain(suffix)])
     const bosToken = this.#opened.addsBos ? this.info.bosToken : undefined
     return infillPrompt(requireInfill(this.#opened.infill, this.info), before, after, bosToken)
-  }
-
-  #checkAdapters({ adapters }: GenerateValues): void {
-    for (const [index, { adapter }] of adapters.entries()) {
-      if (!isUsable(adapter, this.#opened))
-        throw invalidOption(`adapters[${index}]`, 'an adapter of this model', adapter)
-    }
   }
 
   #tokenize(parts: readonly NativeTextPart[], addSpecial: boolean): Promise<Int32Array> {

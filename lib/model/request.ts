@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { NativeRequest, NativeSampler } from '../native-types.js'
 import { contextFullError } from './context-full.js'
-import { nativeAdapter } from './adapter.js'
+import { nativeAdapters } from './adapter-set.js'
 import type { PreparedRequest } from './generation-state.js'
 import type { Limits } from './option-rule.js'
 import type { GenerateValues } from './options.js'
@@ -47,7 +47,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
       cacheKey: options.cache?.key ?? '',
       session: setting.session,
       ...nativeShift(tokens, options, setting),
-      adapters: options.adapters.map(({ adapter, scale }) => ({ adapter: nativeAdapter(adapter), scale })),
+      adapters: nativeAdapters(options.adapters),
       draftTokens: options.speculation?.maxTokens ?? 0,
       adaptDrafts: options.speculation?.adaptive ?? true,
     },

@@ -11,7 +11,7 @@ import type { Mark, Transcript } from './transcript.js'
  * | bytes | what |
  * |---|---|
  * | 8 | `llamero` and a zero |
- * | 4 | version of the format, 1 |
+ * | 4 | version of the format, 2 |
  * | 4 | bytes of the header |
  * | 8 | tokens |
  * | 8 | bytes of the state |
@@ -50,7 +50,8 @@ interface Header {
 }
 
 const magic = Buffer.from('llamero\0', 'latin1')
-const version = 1
+// What reads version 1 does not compare the adapters.
+const version = 2
 const prefixBytes = 32
 const digestBytes = 32
 /** The event loop gets a turn after so many. */

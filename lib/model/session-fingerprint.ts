@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LlameroError } from '../errors.js'
+import { adapterSetIdentity, type AdapterSet } from './adapter-set.js'
 import { modelIdentity } from './model-identity.js'
 import type { OpenedModel } from './open-model.js'
 
@@ -8,6 +9,8 @@ export interface Fingerprint {
   readonly model: string
   /** SHA-256 of the chat template: the session's text was made by it. */
   readonly template: string
+  /** Which adapters it is computed with, and how strongly; '' without. */
+  readonly adapters: string
   readonly keyType: string
   readonly valueType: string
   /** Which of a model's two sets of rotary factors the size of the context has chosen; '' if it has one. */
@@ -19,6 +22,7 @@ export interface Fingerprint {
 const nouns = {
   model: 'the model',
   template: 'the chat template',
+  adapters: 'the adapters or their scales',
   keyType: 'the type of the cached keys',
   valueType: 'the type of the cached values',
   rope: 'the scaling of positions, which follows from contextSize',
@@ -27,13 +31,14 @@ const nouns = {
 
 const shown: readonly (keyof Fingerprint)[] = ['keyType', 'valueType', 'rope', 'llama']
 
-/** The fingerprint of sessions of a model. Reads some of its file. */
-export async function fingerprintOf({ info, setting }: OpenedModel): Promise<Fingerprint> {
+/** The fingerprint of sessions of a model with these adapters. Reads some of the model's file. */
+export async function fingerprintOf({ info, setting }: OpenedModel, adapters: AdapterSet): Promise<Fingerprint> {
   return {
     model: await modelIdentity(setting.path),
     template: createHash('sha256')
       .update(info.chatTemplate ?? '')
       .digest('hex'),
+    adapters: adapterSetIdentity(adapters),
     keyType: setting.keyType,
     valueType: setting.valueType,
     rope: ropeFactors(info.metadata, info.architecture, info.cacheCells),
@@ -50,7 +55,7 @@ export function compareFingerprints(saved: Fingerprint, here: Fingerprint): void
   )
   throw new LlameroError(
     'ERR_STATE_MISMATCH',
-    `The session was saved with other settings: ${words.join(', ')}. Open the model as it was then, or begin anew.`,
+    `The session was saved with other settings: ${words.join(', ')}. Restore it with the same ones, or begin anew.`,
     { details: { differing } },
   )
 }

@@ -1,4 +1,7 @@
 import { invalidOption, normalizeMessages, type Message } from '../chat/index.js'
+import { scaledAdapters } from './adapter-option.js'
+import type { Adapter, ScaledAdapter } from './adapter.js'
+import type { AdapterSet } from './adapter-set.js'
 import { group, text } from './option-kinds.js'
 import { type Limits, type OptionRule, type OptionTable, type OptionValues, readOptions } from './option-rule.js'
 import { cacheTable, generateOptions, type CacheOptions, type GenerateOptions } from './options.js'
@@ -13,13 +16,18 @@ export interface SessionOptions {
   /** With whom what is computed is shared, for all of the session's answers. @default with all that give no key */
   readonly cache?: CacheOptions | undefined
   /**
+   * The adapters that it is computed with from beginning to end, up to 16, with their scales; see `model.adapter`. What
+   * is restored must have been saved with the same ones. @default none
+   */
+  readonly adapters?: readonly (Adapter | ScaledAdapter)[] | undefined
+  /**
    * A session that `save` has written, as the path or file URL of its file, or as its bytes; it brings its own messages.
    * Only restore what you or your users made: the checksum finds damage, not malice. @default none
    */
   readonly restore?: string | URL | Uint8Array | undefined
 }
 
-/** How a session answers: as in {@link GenerateOptions}, save that `cache` is the session's own, and without adapters. */
+/** How a session answers: as in {@link GenerateOptions}, save that `cache` and `adapters` are the session's own. */
 export type SessionChatOptions = Omit<GenerateOptions, 'cache' | 'adapters' | 'suffix'>
 
 /** How a session computes what it was given, without an answer. */
@@ -51,10 +59,10 @@ export const sessionOptions = {
   system: text({ maxBytes: anything, default: '', doc: 'Text of a first message of the system.' }),
   messages: messagesRule,
   cache: group(cacheTable, 'With whom what is computed is shared.'),
+  adapters: scaledAdapters('The adapters that it is computed with.'),
   restore: restoreRule,
 } as const satisfies OptionTable & Record<keyof SessionOptions, unknown>
 
-// What is saved of a session does not say which adapters it was computed with, so it has none.
 const { cache: _cache, adapters: _adapters, suffix: _suffix, ...chatTable } = generateOptions
 /** Every option of `session.chat`. */
 export const sessionChatOptions = chatTable satisfies OptionTable & Record<keyof SessionChatOptions, unknown>
@@ -66,19 +74,24 @@ export const prefillOptions = {
   signal: generateOptions.signal,
 } as const satisfies OptionTable & Record<keyof PrefillOptions, unknown>
 
-/** {@link SessionOptions} once checked: its first messages, or what they are restored from. */
-export interface SessionValues {
+/** What all that a session computes has in common: with whom it is shared, and what it is computed with. */
+export interface SessionScope {
   readonly cacheKey: string
+  readonly adapters: AdapterSet
+}
+
+/** {@link SessionOptions} once checked: its first messages, or what they are restored from. */
+export interface SessionValues extends SessionScope {
   readonly messages: readonly Message[]
   readonly restore: string | Uint8Array | undefined
 }
 
 export function readSessionOptions(given: unknown, limits: Limits): SessionValues {
   const values: OptionValues<typeof sessionOptions> = readOptions(sessionOptions, given, limits)
-  const { system, messages, restore, cache } = values
+  const { system, messages, restore, cache, adapters } = values
   if (restore !== undefined && (system !== '' || messages.length > 0)) {
     throw invalidOption('restore', 'given without system and messages: a saved session has its own', restore)
   }
   const first: readonly Message[] = system === '' ? [] : [{ role: 'system', content: system }]
-  return { cacheKey: cache?.key ?? '', messages: [...first, ...messages], restore }
+  return { cacheKey: cache?.key ?? '', adapters, messages: [...first, ...messages], restore }
 }

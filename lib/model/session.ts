@@ -1,8 +1,9 @@
 import { invalidOption, type Message, type RenderOptions } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { NativeSnapshot, NativeTextPart } from '../native-types.js'
+import { holdAdapters, nativeAdapters, requireAdapters } from './adapter-set.js'
 import { addedMessages, answered, newConversation, takenBack, type Conversation, type Turn } from './conversation.js'
-import type { Engine } from './engine.js'
+import { disposedError, type Engine } from './engine.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState, type End, type PreparedRequest } from './generation-state.js'
 import type { OpenedModel } from './open-model.js'
@@ -19,6 +20,7 @@ import {
   sessionChatOptions,
   type PrefillOptions,
   type SessionChatOptions,
+  type SessionScope,
 } from './session-options.js'
 import { pathOf, readSaved, sessionToBytes, sessionToFile } from './session-storage.js'
 import { commonPrefix, continuePrompt, type Prompt, type Tokenizer } from './transcript.js'
@@ -44,24 +46,28 @@ const probes = ['a', '1'] as const
 // What was computed to be saved may give way to running requests before it is.
 const savingAttempts = 3
 
-let construct: (host: SessionHost, cacheKey: string, id: number, conversation: Conversation) => Session
+let construct: (host: SessionHost, scope: SessionScope, id: number, conversation: Conversation) => Session
 
 /** Begins a session, or brings a saved one back. */
 export async function openSession(host: SessionHost, options: unknown): Promise<Session> {
-  const { cacheKey, messages, restore } = readSessionOptions(options, host.limits)
+  const { messages, restore, ...scope } = readSessionOptions(options, host.limits)
+  requireAdapters(scope.adapters, host.opened)
   const id = host.engine.newSession()
   if (restore === undefined) {
-    return construct(host, cacheKey, id, newConversation(messages))
+    return construct(host, scope, id, newConversation(messages))
   }
   const saved = await readSaved(restore)
-  compareFingerprints(saved.fingerprint, await fingerprintOf(host.opened))
+  compareFingerprints(saved.fingerprint, await fingerprintOf(host.opened, scope.adapters))
   const { contextSize } = host.limits
   if (saved.tokens.length > contextSize) {
     const details = { promptTokens: saved.tokens.length }
     throw contextFullError(`${saved.tokens.length} tokens in the saved session`, contextSize, details)
   }
-  if (saved.snapshot !== undefined) await host.engine.restoreSession(id, cacheKey, saved.snapshot)
-  return construct(host, cacheKey, id, saved)
+  if (saved.snapshot !== undefined) {
+    const root = { cacheKey: scope.cacheKey, adapters: nativeAdapters(scope.adapters) }
+    await host.engine.restoreSession(id, root, saved.snapshot)
+  }
+  return construct(host, scope, id, saved)
 }
 
 /**
@@ -70,11 +76,12 @@ export async function openSession(host: SessionHost, options: unknown): Promise<
  *
  * What is kept gives way when running requests need the memory; then the next turn computes it again. One answer at a
  * time: while one is running, everything but `close` throws or rejects with `ERR_SESSION_BUSY`; an answer that was
- * stopped, and other calls, are waited for. After `close`, and after `model.close()`, everything gives `ERR_DISPOSED`.
+ * stopped, and other calls, are waited for. After `close`, and after `model.close()`, everything gives `ERR_DISPOSED`;
+ * after an adapter of it was closed, `chat` and `prefill` do.
  */
 export class Session {
   readonly #host: SessionHost
-  readonly #cacheKey: string
+  readonly #scope: SessionScope
   readonly #id: number
   readonly #tokenizer: Tokenizer
   #conversation: Conversation
@@ -86,10 +93,10 @@ export class Session {
   #last: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined
 
-  private constructor(host: SessionHost, cacheKey: string, id: number, conversation: Conversation) {
+  private constructor(host: SessionHost, scope: SessionScope, id: number, conversation: Conversation) {
     const { addon, native } = host.opened
     this.#host = host
-    this.#cacheKey = cacheKey
+    this.#scope = scope
     this.#id = id
     this.#conversation = conversation
     this.#tokenizer = {
@@ -101,7 +108,7 @@ export class Session {
   }
 
   static {
-    construct = (host, cacheKey, id, conversation) => new Session(host, cacheKey, id, conversation)
+    construct = (host, scope, id, conversation) => new Session(host, scope, id, conversation)
   }
 
   /** The conversation so far: a copy that later turns do not change. */
@@ -126,8 +133,10 @@ export class Session {
     const added = addedMessages(messages)
     const { engine, limits } = this.#host
     const given = readOptions(sessionChatOptions, options, limits)
-    const values = { ...given, cache: { key: this.#cacheKey }, adapters: [], suffix: undefined }
+    const { cacheKey, adapters } = this.#scope
+    const values = { ...given, cache: { key: cacheKey }, adapters, suffix: undefined }
     this.#admit()
+    this.#checkAdapters()
     const state = new GenerationState(engine, values.signal)
     this.#answer = state
     const before = this.#last
@@ -139,10 +148,11 @@ export class Session {
         turn = prepared.turn
         return prepared
       }
-      void state.start(prepare, (end) => {
+      const entered = state.start(prepare, (end) => {
         this.#answer = undefined
         this.#settle(end, added, turn).then(resolve, resolve)
       })
+      holdAdapters(adapters, entered)
     })
     return createGeneration(state)
   }
@@ -155,8 +165,9 @@ export class Session {
     const added = addedMessages(messages)
     const { limits } = this.#host
     const { priority, overflow, signal } = readOptions(prefillOptions, options, limits)
-    const values = readOptions(generateOptions, { priority, overflow, signal, cache: { key: this.#cacheKey } }, limits)
+    const values = this.#computeValues({ priority, overflow, signal })
     this.#admit()
+    this.#checkAdapters()
     await this.#inOrder(async () => {
       const all = [...this.#conversation.messages, ...added]
       const tokens = await this.#tokensAhead(all, values)
@@ -172,7 +183,7 @@ export class Session {
       const { engine } = this.#host
       const id = engine.newSession()
       await engine.forkSession(this.#id, id)
-      return construct(this.#host, this.#cacheKey, id, this.#conversation)
+      return construct(this.#host, this.#scope, id, this.#conversation)
     })
   }
 
@@ -193,7 +204,7 @@ export class Session {
 
   /**
    * Saves the conversation with all that is computed of it, which is large: some 23 kB for each token of a small model of
-   * 135 million weights. `model.session({ restore })` of the same model, opened the same way, brings it back.
+   * 135 million weights. `model.session({ restore })` of the same model, opened the same way, brings it back, with the same adapters.
    *
    * @param path a file to be written or replaced as a whole; without it, the bytes are returned
    *
@@ -205,7 +216,7 @@ export class Session {
     const file = path === undefined ? undefined : pathOf(path, 'path')
     this.#admit()
     return this.#inOrder(async () => {
-      const fingerprint = await fingerprintOf(this.#host.opened)
+      const fingerprint = await fingerprintOf(this.#host.opened, this.#scope.adapters)
       const saved = { fingerprint, ...this.#conversation, snapshot: await this.#snapshot() }
       return file === undefined ? sessionToBytes(saved) : sessionToFile(saved, file)
     })
@@ -234,6 +245,12 @@ export class Session {
   #checkOpen(): void {
     this.#host.checkOpen()
     if (this.#closed !== undefined) throw new LlameroError('ERR_DISPOSED', 'The session was closed; make another one.')
+  }
+
+  #checkAdapters(): void {
+    if (this.#scope.adapters.some(({ adapter }) => adapter.closed)) {
+      throw disposedError('save the session and restore it with the adapter loaded again', 'adapter')
+    }
   }
 
   #admit(): void {
@@ -307,12 +324,18 @@ export class Session {
     return tokens.slice(0, commonPrefix(tokens, second?.prompt.tokens ?? tokens))
   }
 
+  #computeValues(given: PrefillOptions): GenerateValues {
+    const { cacheKey, adapters } = this.#scope
+    return readOptions(generateOptions, { ...given, cache: { key: cacheKey }, adapters }, this.#host.limits)
+  }
+
   async #compute(tokens: Int32Array, values: GenerateValues): Promise<void> {
     this.#checkOpen()
     const state = new GenerationState(this.#host.engine, values.signal)
     this.#computing = state
     const { request, endsWithContext } = prepareRequest(tokens, values, this.#setting())
-    void state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
+    const entered = state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
+    holdAdapters(values.adapters, entered)
     try {
       await state.result()
     } finally {
@@ -324,7 +347,7 @@ export class Session {
     const { engine, limits } = this.#host
     const { tokens } = this.#conversation
     if (tokens.length === 0) return undefined
-    const values = readOptions(generateOptions, { cache: { key: this.#cacheKey } }, limits)
+    const values = this.#computeValues({})
     for (let attempt = 0; attempt < savingAttempts; attempt++) {
       // The last token of an answer is chosen, but no cell is computed for it before the next turn.
       if ((await engine.sessionTokens(this.#id)) < tokens.length - 1) {

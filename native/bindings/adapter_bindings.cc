@@ -27,6 +27,11 @@ std::shared_ptr<const AdapterSet> ToAdapterSet(const Napi::Value& value, const M
   }));
 }
 
+std::string ToCacheRoot(const Napi::Value& value, const Model& model) {
+  const Napi::Object given = ToObject(value);
+  return ToAdapterSet(given.Get("adapters"), model)->Root(StringOf(given, "cacheKey"));
+}
+
 Napi::Value AdapterLoad(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <string>
 
 #include "engine/adapter_set.h"
 
@@ -16,6 +17,8 @@ struct AdapterHandle {
 
 /// The adapters of a request. Throws Failure: ERR_DISPOSED, ERR_OPTION_INVALID for those of another model.
 std::shared_ptr<const AdapterSet> ToAdapterSet(const Napi::Value& value, const Model& model);
+/// The root of a cache key and a set of adapters, under which prefixes are shared. Throws as ToAdapterSet does.
+std::string ToCacheRoot(const Napi::Value& value, const Model& model);
 
 Napi::Value AdapterLoad(const Napi::CallbackInfo& info);
 Napi::Value ControlVectorCreate(const Napi::CallbackInfo& info);

@@ -61,7 +61,7 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .queue_timeout_ms = IntegerOf(given, "queueTimeoutMs"),
                   .progress = BoolOf(given, "progress"),
                   .buffer_tokens = std::max<int64_t>(1, IntegerOf(given, "bufferTokens")),
-                  .cache_root = StringOf(given, "cacheKey"),
+                  .cache_root = {},
                   .session = IntegerOf(given, "session"),
                   .shift = {.at = IntegerOf(given, "shiftAt"),
                             .keep = IntegerOf(given, "shiftKeep"),
@@ -69,7 +69,7 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .adapters = ToAdapterSet(given.Get("adapters"), model),
                   .draft_tokens = std::max<int64_t>(0, IntegerOf(given, "draftTokens")),
                   .adapt_drafts = BoolOf(given, "adaptDrafts")};
-  request.cache_root += request.adapters->key();
+  request.cache_root = request.adapters->Root(StringOf(given, "cacheKey"));
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
     if (!model.IsToken(token))

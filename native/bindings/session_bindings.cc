@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "bindings/adapter_bindings.h"
 #include "bindings/engine_owner.h"
 #include "bindings/values.h"
 #include "job.h"
@@ -105,7 +106,7 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto owner = FromHandle<EngineOwner>(info[0]);
     const int64_t session = ToInteger(info[1]);
-    const std::string root = ToString(info[2]);
+    const std::string root = ToCacheRoot(info[2], *owner->model);
     const Napi::Object given = ToObject(info[3]);
     const Napi::Value state = given.Get("state");
     if (!state.IsTypedArray() || state.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {

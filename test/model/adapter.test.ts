@@ -3,7 +3,7 @@ import { openModel, type Adapter, type AdapterJudge, type GenerateOptions, type 
 import { createFakeAddon, type FakeAddon } from '../support/fake-addon.js'
 import { openFake } from '../support/fake-model.js'
 
-const facts = { name: 'tiny', architecture: 'llama', sizeBytes: 8, invocationTokens: [] }
+const facts = { name: 'tiny', architecture: 'llama', sizeBytes: 8, invocationTokens: [], digest: 'd' }
 const judge: AdapterJudge = {
   lora: async () => facts,
   controlVector: async () => ({ name: 'file.gguf', directions: { 1: [1, 2] } }),

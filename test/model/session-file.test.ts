@@ -5,7 +5,7 @@ import type { SavedSession } from '../../lib/model/session-file.js'
 import { readSaved, sessionToBytes } from '../../lib/model/session-storage.js'
 
 const saved: SavedSession = {
-  fingerprint: { model: 'm', template: 't', keyType: 'f16', valueType: 'f16', rope: '', llama: 'v1' },
+  fingerprint: { model: 'm', template: 't', adapters: '', keyType: 'f16', valueType: 'f16', rope: '', llama: 'v1' },
   messages: [{ role: 'user', content: 'hé' }],
   transcript: {
     text: 'hé!',

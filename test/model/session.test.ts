@@ -83,7 +83,20 @@ describe('a session', () => {
     expect(() => session.chat('two', options)).toThrow(/no option "cache"/)
   })
 
+  it('hands its adapters to every request, also those of its forks, and takes no others', async () => {
+    const { model, addon } = await begin({}, { info: { layers: 3 } })
+    const adapter = await model.controlVector({ directions: { 1: [1, 2, 3] } })
+    const session = await model.session({ adapters: [{ adapter, scale: 0.5 }] })
+    await session.prefill([user('one')])
+    await session.chat([])
+    await (await session.fork()).chat('two')
+    const scales = addon.engine().requests.map(({ adapters }) => adapters.map(({ scale }) => scale))
+    expect(scales).toEqual([[0.5], [0.5], [0.5]])
+    expect(() => session.chat('three', { adapters: [] } as object)).toThrow(/no option "adapters"/)
+  })
+
   it.each([
+    ['adapters that are none', { adapters: ['a.gguf'] }, 'adapters[0]'],
     ['messages as a string', { messages: 'hi' }, 'messages'],
     ['no messages', { messages: [] }, 'messages'],
     ['a wrong role', { messages: [{ role: 'robot', content: '' }] }, 'messages[0].role'],

@@ -1,5 +1,6 @@
 import type {
   Addon,
+  NativeCacheRoot,
   NativeCancelFlag,
   NativeEngine,
   NativeEngineOptions,
@@ -24,6 +25,8 @@ export function createEngine(
   options?: Partial<NativeEngineOptions>,
   onNews?: (news: NativeNews[]) => void,
 ): Promise<NativeEngine>
+
+export const noRoot: NativeCacheRoot
 
 export function requestFor(tokens: Iterable<number>, options?: Partial<NativeRequest>): NativeRequest
 

@@ -69,6 +69,9 @@ export function createEngine(addon, model, options = {}, onNews = () => undefine
   return addon.engineCreate(model, { ...engineDefaults, ...options }, onNews)
 }
 
+/** Where requests share prefixes that say nothing of it. */
+export const noRoot = { cacheKey: '', adapters: [] }
+
 /** A request for greedy text that never ends by itself, unless told otherwise. */
 export function requestFor(tokens, options = {}) {
   return {
@@ -83,12 +86,11 @@ export function requestFor(tokens, options = {}) {
     queueTimeoutMs: 0,
     progress: false,
     bufferTokens: 1024,
-    cacheKey: '',
+    ...noRoot,
     session: 0,
     shiftAt: 0,
     shiftKeep: 0,
     shiftDrop: 0,
-    adapters: [],
     draftTokens: 0,
     adaptDrafts: true,
     ...options,

@@ -6,6 +6,7 @@ import { randomModel } from '../support/random-model.js'
 import { predict } from '../support/script.js'
 import { writeScriptedModel } from '../support/scripted-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { noRoot } from './bare-addon.mjs'
 import { addonUnderTest, testEngines } from './test-engine.js'
 
 const directory = temporaryDirectory()
@@ -84,10 +85,12 @@ describe.each([
     expect((bytes[0] ?? 0) / (bytes[1] ?? 1)).toBeLessThan(share)
     const saved = await addon.sessionSave(small.native, 1)
     if (saved === undefined) throw new Error('nothing was saved')
-    await addon.sessionRestore(other.native, 7, '', saved)
+    await addon.sessionRestore(other.native, 7, noRoot, saved)
     const next = other.submit(await other.tokenize(longer), { session: 7, maxTokens: 12 })
     expect(await other.inbox.ended(next)).toBe(predict(longer, greedy).text)
     expect(other.inbox.finish(next)?.cachedTokens).toBeGreaterThan(300)
-    await expect(addon.sessionRestore(large.native, 7, '', saved)).rejects.toMatchObject({ code: 'ERR_STATE_MISMATCH' })
+    await expect(addon.sessionRestore(large.native, 7, noRoot, saved)).rejects.toMatchObject({
+      code: 'ERR_STATE_MISMATCH',
+    })
   })
 })

@@ -4,6 +4,7 @@ import { nativeAddon } from '../../lib/native.js'
 import { statefulArchitectures, writeRandomModel } from '../support/random-model.js'
 import { seededRandom } from '../support/seeded-random.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { noRoot } from './bare-addon.mjs'
 import { openRawEngine, type RawEngine, type RawResult } from './raw-engine.js'
 
 const directory = temporaryDirectory()
@@ -122,9 +123,9 @@ describe.each(kinds)('on %s', (kind) => {
     const saved = await addon.sessionSave(engine.native, 1)
     if (saved === undefined) throw new Error('nothing was saved')
     const other = await make()
-    await addon.sessionRestore(other.native, 5, '', saved)
+    await addon.sessionRestore(other.native, 5, noRoot, saved)
     expect(await check(other, [...saved.tokens, ...words(15, 20)], { session: 5 })).toBe(saved.tokens.length)
-    await addon.sessionRestore(other.native, 6, '', saved)
+    await addon.sessionRestore(other.native, 6, noRoot, saved)
     await addon.sessionCut(other.native, 6, 100)
     await check(other, [...first.slice(0, 100), ...words(16, 5)], { session: 6 })
   })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { predict } from '../support/script.js'
+import { noRoot } from './bare-addon.mjs'
 import { addonUnderTest, testEngines, type TestEngine } from './test-engine.js'
 
 const engines = testEngines()
@@ -61,16 +62,16 @@ describe('what is kept for a session', () => {
     if (saved === undefined) throw new Error('nothing was saved')
     expect(await addon.sessionSave(engine.native, 99)).toBeUndefined()
     const other = await engines(shape)
-    await addon.sessionRestore(other.native, 7, '', saved)
+    await addon.sessionRestore(other.native, 7, noRoot, saved)
     const next = await ask(other, `${prompt}${text}?`, { session: 7 })
     expect(next.cached).toBe(saved.tokens.length)
     expect(next.text).toBe(expected(`${prompt}${text}?`))
     const garbage = { tokens: saved.tokens, state: saved.state.slice(0, 100) }
-    await expect(addon.sessionRestore(other.native, 8, '', garbage)).rejects.toMatchObject({
+    await expect(addon.sessionRestore(other.native, 8, noRoot, garbage)).rejects.toMatchObject({
       code: 'ERR_STATE_MISMATCH',
     })
     const foreign = { tokens: Int32Array.of(1e6), state: saved.state }
-    expect(() => addon.sessionRestore(other.native, 8, '', foreign)).toThrow(/tokens that the model lacks/)
+    expect(() => addon.sessionRestore(other.native, 8, noRoot, foreign)).toThrow(/tokens that the model lacks/)
     expect((await ask(other, prompt, {})).text).toBe(expected(prompt))
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Addon, NativeEngine, NativeEngineStats, NativeModel, NativeSnapshot } from '../../lib/native-types.js'
 import { predict } from '../support/script.js'
-import { createEngine, Inbox, requestFor, tokenize } from './bare-addon.mjs'
+import { createEngine, Inbox, noRoot, requestFor, tokenize } from './bare-addon.mjs'
 
 /**
  * A model checker's view of the KV cache: actors with sessions of their own do what users do, in any order and at the same
@@ -189,7 +189,7 @@ class Actor {
     if (saved.tokens.some((token, index) => token !== tokens[index]))
       throw new Error('a session saved tokens of others')
     try {
-      await addon.sessionRestore(engine, this.session(true), '', saved)
+      await addon.sessionRestore(engine, this.session(true), noRoot, saved)
     } catch (error) {
       if ((error as { code?: string }).code !== 'ERR_CONTEXT_FULL') throw error
       return

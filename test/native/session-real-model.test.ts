@@ -48,6 +48,24 @@ describe('SmolLM2', () => {
     }
   })
 
+  it('goes on under a control vector from a saved session as a fork does, and not without the vector', async () => {
+    const { embeddingSize } = model.info
+    const direction = Float32Array.from({ length: embeddingSize }, (_, index) => 0.3 * Math.sin(index))
+    const adapters = [await model.controlVector({ directions: { 15: direction } })]
+    const steered = await model.session({ system, adapters })
+    const greeting = 'Good morning! Where am I?'
+    expect((await steered.chat(greeting, options)).logprobs?.[0]).not.toEqual(
+      (await model.chat([...session.messages.slice(0, 1), { role: 'user', content: greeting }], options)).logprobs?.[0],
+    )
+    const restore = await steered.save()
+    await expect(model.session({ restore })).rejects.toMatchObject({ code: 'ERR_STATE_MISMATCH' })
+    const back = await model.session({ restore, adapters, cache: { key: 'restored' } })
+    const question = questions[0] ?? ''
+    const restored = await back.chat(question, options)
+    expect(restored.usage.cachedTokens).toBe(steered.usedTokens - 1)
+    expect(restored.text).toBe((await (await steered.fork()).chat(question, options)).text)
+  })
+
   it('goes on from a saved session, served from it', async () => {
     const path = join(directory.path, 'museum.session')
     await session.save(path)

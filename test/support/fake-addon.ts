@@ -141,7 +141,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     sessionCut: async (engine, session, tokens) => asEngine(engine).cutSession(session, tokens),
     sessionForget: async (engine, session) => void asEngine(engine).sessions.delete(session),
     sessionSave: async (engine, session) => asEngine(engine).saveSession(session),
-    sessionRestore: async (engine, session, _key, snapshot) => asEngine(engine).restoreSession(session, snapshot),
+    sessionRestore: async (engine, session, _root, snapshot) => asEngine(engine).restoreSession(session, snapshot),
     planStep: unused,
     learnPace: unused,
     prefillBudget: unused,

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { f32, text, u32, writeGguf, type WriterTensor, type WriterValue } from './gguf-writer.js'
 import { cycles, endToken, following, keyToken, noKeyToken, weights } from './script.js'
+import type { TinyLora } from './tiny-lora.js'
 import { byteName, spmVocabulary, type Vocabulary } from './tiny-vocabulary.js'
 
 export interface ScriptedModelOptions {
@@ -19,6 +20,9 @@ const units = 256
 /** The pair of rotary dimensions that turns slowest: at this base by less than 1e-7 over 32,768 tokens. */
 const still = headWidth - 2
 const ropeBase = 1e12
+
+/** Undoes the first norm's factor, so that what attention brings are shares. */
+const seenShare = 1 / 8
 
 /** Where each feature lies in the residual stream. */
 const feature = { constant: 0, plain: 1, key: 2, seen: 12, current: 22 } as const
@@ -69,6 +73,17 @@ export function scriptedModel(options: ScriptedModelOptions = {}): Uint8Array {
 export async function writeScriptedModel(path: string, options: ScriptedModelOptions = {}): Promise<string> {
   await writeFile(path, scriptedModel(options))
   return path
+}
+
+/** A LoRA for the scripted model under which it takes the key `from` for the key `to`: by what it caches of it. */
+export function scriptedLora(from: number, to: number): TinyLora {
+  const a = new Matrix(width, 1)
+  a.add(0, feature.key + from, 1)
+  const b = new Matrix(1, headWidth)
+  b.add(from, 0, -seenShare)
+  b.add(to, 0, seenShare)
+  const pair = { name: 'blk.0.attn_v.weight', inputs: width, outputs: headWidth, a: a.data, b: b.data }
+  return { rank: 1, alpha: 1, pairs: [pair] }
 }
 
 class Matrix {
@@ -140,7 +155,7 @@ function scriptedTensors(vocabulary: Vocabulary, layers: number, sharpness: numb
   for (const index of cycles.keys()) {
     // 16 x 10 / sqrt(64): a key token weighs e^20 times as much as another.
     key.add(still, feature.key + index, 1.25)
-    value.add(index, feature.key + index, 1 / 8)
+    value.add(index, feature.key + index, seenShare)
     attention.add(feature.seen + index, index, 1)
   }
 
