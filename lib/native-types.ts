@@ -336,10 +336,13 @@ export interface Addon extends EmbedderAddon {
   freeMemory(gpuLayers: number, root: string): number
   /** What an engine of the model would take; nothing is allocated. `contextSize` does not count. */
   memoryNeed(model: NativeModel, options: NativeEngineOptions): NativeMemoryNeed
-  /** Loads a LoRA adapter that was made for the model; the file must have been judged. */
-  adapterLoad(model: NativeModel, path: string): Promise<NativeAdapter>
+  /**
+   * Loads a LoRA adapter that was made for the model; the file must have been judged. Adapters with the same `digest`
+   * share prefixes, so it must tell what they compute.
+   */
+  adapterLoad(model: NativeModel, path: string, digest: string): Promise<NativeAdapter>
   /** Makes a control vector: as many numbers as the embedding has for each layer after the first, in order. */
-  controlVectorCreate(model: NativeModel, directions: Float32Array): NativeAdapter
+  controlVectorCreate(model: NativeModel, directions: Float32Array, digest: string): NativeAdapter
   /** Idempotent; running requests keep it alive. The engine lets go of it when nothing runs, or with another set. */
   adapterClose(adapter: NativeAdapter, engine: NativeEngine | undefined): Promise<void>
 

@@ -1,6 +1,5 @@
 #include "adapter.h"
 
-#include <atomic>
 #include <mutex>
 #include <utility>
 
@@ -8,13 +7,9 @@
 #include "log.h"
 
 namespace llamero {
-namespace {
 
-std::atomic<int64_t> next_id = 1;
-
-}  // namespace
-
-Adapter::Adapter(std::shared_ptr<const Model> model) : id_(next_id++), model_(std::move(model)) {}
+Adapter::Adapter(std::shared_ptr<const Model> model, std::string digest)
+    : digest_(std::move(digest)), model_(std::move(model)) {}
 
 Adapter::~Adapter() {
   if (!lora_) return;
@@ -22,8 +17,9 @@ Adapter::~Adapter() {
   lora_.reset();
 }
 
-std::shared_ptr<const Adapter> Adapter::LoadLora(std::shared_ptr<const Model> model, const std::string& path) {
-  const auto adapter = std::shared_ptr<Adapter>(new Adapter(std::move(model)));
+std::shared_ptr<const Adapter> Adapter::LoadLora(std::shared_ptr<const Model> model, const std::string& path,
+                                                 std::string digest) {
+  const auto adapter = std::shared_ptr<Adapter>(new Adapter(std::move(model), std::move(digest)));
   const LogCapture log;
   {
     const std::lock_guard lock(adapter->model_->adapters_mutex());
@@ -36,12 +32,12 @@ std::shared_ptr<const Adapter> Adapter::LoadLora(std::shared_ptr<const Model> mo
 }
 
 std::shared_ptr<const Adapter> Adapter::FromDirections(std::shared_ptr<const Model> model,
-                                                       std::vector<float> directions) {
+                                                       std::vector<float> directions, std::string digest) {
   const int64_t layers = llama_model_n_layer(model->get()) - 1;
   if (layers < 1 || static_cast<int64_t>(directions.size()) != layers * llama_model_n_embd(model->get())) {
     throw Failure("ERR_INTERNAL", "A control vector needs a direction for each layer after the first.");
   }
-  const auto adapter = std::shared_ptr<Adapter>(new Adapter(std::move(model)));
+  const auto adapter = std::shared_ptr<Adapter>(new Adapter(std::move(model), std::move(digest)));
   adapter->directions_ = std::move(directions);
   return adapter;
 }

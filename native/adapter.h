@@ -21,17 +21,18 @@ class Adapter {
  public:
   /// REQUIRES: a file that lib/gguf has judged for this model. Throws Failure: ERR_MODEL_REJECTED with llama.cpp's
   /// reason.
-  static std::shared_ptr<const Adapter> LoadLora(std::shared_ptr<const Model> model, const std::string& path);
+  static std::shared_ptr<const Adapter> LoadLora(std::shared_ptr<const Model> model, const std::string& path,
+                                                 std::string digest);
   /// `directions`: as many numbers as the embedding has for each layer after the first, in order. Throws Failure:
   /// ERR_INTERNAL if they are another number.
   static std::shared_ptr<const Adapter> FromDirections(std::shared_ptr<const Model> model,
-                                                       std::vector<float> directions);
+                                                       std::vector<float> directions, std::string digest);
   ~Adapter();
   Adapter(const Adapter&) = delete;
   Adapter& operator=(const Adapter&) = delete;
 
-  /// Unique in the process, never used again.
-  int64_t id() const { return id_; }
+  /// Adapters with the same one compute the same, in every process.
+  const std::string& digest() const { return digest_; }
   bool IsFor(const Model& model) const { return model_.get() == &model; }
   /// Null for a control vector.
   llama_adapter_lora* lora() const { return lora_.get(); }
@@ -39,9 +40,9 @@ class Adapter {
   const std::vector<float>& directions() const { return directions_; }
 
  private:
-  explicit Adapter(std::shared_ptr<const Model> model);
+  Adapter(std::shared_ptr<const Model> model, std::string digest);
 
-  int64_t id_;
+  std::string digest_;
   std::shared_ptr<const Model> model_;  // outlives what is made for it
   llama_adapter_lora_ptr lora_;
   std::vector<float> directions_;

@@ -46,7 +46,7 @@ export class Adapters {
     this.#checkOpen()
     signal?.throwIfAborted()
     const { addon, native } = this.#opened
-    const loading = addon.adapterLoad(native, path)
+    const loading = addon.adapterLoad(native, path, digest)
     const loaded = await this.#unlessAborted(loading, engine, signal)
     return this.#keep({ kind: 'lora', ...facts }, { native: loaded, digest }, engine)
   }
@@ -65,8 +65,9 @@ export class Adapters {
     const numbers = layerDirections(data, info)
     const { architecture } = info
     const facts = { name: data.name, architecture, sizeBytes: numbers.byteLength, invocationTokens: [] }
-    const made = { native: addon.controlVectorCreate(native, numbers), digest: digestOf(numbers) }
-    return this.#keep({ kind: 'control-vector', ...facts }, made, engine)
+    const digest = digestOf(numbers)
+    const made = addon.controlVectorCreate(native, numbers, digest)
+    return this.#keep({ kind: 'control-vector', ...facts }, { native: made, digest }, engine)
   }
 
   async close(): Promise<void> {

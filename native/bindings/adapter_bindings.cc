@@ -36,13 +36,15 @@ Napi::Value AdapterLoad(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
     const std::string path = ToString(info[1]);
-    return Job<Made>::Start(info.Env(), {.work = [=] { return Adapter::LoadLora(model, path); }, .convert = ToJs});
+    const std::string digest = ToString(info[2]);
+    return Job<Made>::Start(info.Env(),
+                            {.work = [=] { return Adapter::LoadLora(model, path, digest); }, .convert = ToJs});
   });
 }
 
 Napi::Value ControlVectorCreate(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
-    Made adapter = Adapter::FromDirections(OpenModel(info[0]), FloatsOf(info[1]));
+    Made adapter = Adapter::FromDirections(OpenModel(info[0]), FloatsOf(info[1]), ToString(info[2]));
     return ToJs(info.Env(), adapter);
   });
 }

@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <string_view>
+#include <utility>
 
 namespace llamero {
 
 AdapterSet::AdapterSet(std::vector<Entry> entries) : entries_(std::move(entries)) {
   std::erase_if(entries_, [](const Entry& entry) { return entry.scale == 0; });
-  std::sort(entries_.begin(), entries_.end(),
-            [](const Entry& a, const Entry& b) { return a.adapter->id() < b.adapter->id(); });
+  const auto order = [](const Entry& entry) {
+    return std::pair(std::string_view(entry.adapter->digest()), entry.scale);
+  };
+  std::sort(entries_.begin(), entries_.end(), [&](const Entry& a, const Entry& b) { return order(a) < order(b); });
   for (const auto& [adapter, scale] : entries_) {
-    key_ += '\xff' + std::to_string(adapter->id()) + '*' + std::to_string(std::bit_cast<uint32_t>(scale));
+    key_ += '\xff' + adapter->digest() + '*' + std::to_string(std::bit_cast<uint32_t>(scale));
   }
 }
 

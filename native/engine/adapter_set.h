@@ -21,7 +21,7 @@ class AdapterSet {
   explicit AdapterSet(std::vector<Entry> entries);
 
   const std::vector<Entry>& entries() const { return entries_; }
-  /// Equal for equal sets alone; '' for the model alone. Not UTF-8, so it is no text that a caller could give.
+  /// Equal for sets that compute the same, in every process; '' for the model alone. Not UTF-8, so it is no text that a caller could give.
   const std::string& key() const { return key_; }
   /// Under which prefixes are shared that are computed with this set: by nobody of another cache key or set.
   std::string Root(const std::string& cache_key) const { return cache_key + key_; }

@@ -75,7 +75,7 @@ export const activities = {
     const { addon, engine, inbox, model, prompt, kept } = await generating(setting)
     const { layers, embeddingSize } = addon.modelInfo(model)
     const directions = new Float32Array((layers - 1) * embeddingSize)
-    const [one, two] = [addon.controlVectorCreate(model, directions), addon.controlVectorCreate(model, directions)]
+    const [one, two] = ['one', 'two'].map((digest) => addon.controlVectorCreate(model, directions, digest))
     const request = (adapter) =>
       requestFor(prompt, { bufferTokens: 1e6, maxTokens: setting.tokens, adapters: [{ adapter, scale: 1 }] })
     const ids = [one, two].map((adapter) => addon.engineSubmit(engine, request(adapter)))

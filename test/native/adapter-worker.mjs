@@ -25,7 +25,7 @@ async function work({ directory, path, adapter: file, moment, ending }) {
   const model = await loadModel(addon, path)
   const inbox = new Inbox()
   const engine = await createEngine(addon, model, { contextSize: 2048 }, inbox.take)
-  const loading = Array.from({ length: 4 }, () => addon.adapterLoad(model, file))
+  const loading = Array.from({ length: 4 }, (_, copy) => addon.adapterLoad(model, file, `${copy}`))
   if (moment === 'while it generates with adapters') {
     const adapters = await Promise.all(loading)
     addon.modelClose(model)

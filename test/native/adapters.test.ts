@@ -250,8 +250,8 @@ describe('closing', () => {
     for (const each of await Promise.all(running)) expectSame(each, expected)
     expect(() => model.generate(prompt, { adapters: [adapter] })).toThrow(disposed)
     const again = await model.adapter(write('closing-lora.gguf', loraFile(first)))
-    const { cached } = await answer(model, [again])
-    expect(cached).toBe(0)
+    // The same file computes the same.
+    expect((await answer(model, [again])).cached).toBeGreaterThan(20)
   })
 
   it('the model closes them too, and in any order nothing breaks', async () => {

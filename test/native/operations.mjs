@@ -102,7 +102,7 @@ console.log(JSON.stringify(outcomes))
 
 function controlVector(model) {
   const { layers, embeddingSize } = addon.modelInfo(model)
-  return addon.controlVectorCreate(model, new Float32Array((layers - 1) * embeddingSize).fill(0.01))
+  return addon.controlVectorCreate(model, new Float32Array((layers - 1) * embeddingSize).fill(0.01), 'vector')
 }
 
 async function cell(enter, perform) {
