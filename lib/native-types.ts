@@ -3,7 +3,7 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
-import type { NativeCacheStats } from './native-cache-types.js'
+import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
 import type { DraftOdds, DraftQuestion, NgramMatch, StepCosts, StepReport } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
 import type {
@@ -17,6 +17,7 @@ import type {
   ThreadState,
 } from './native-policy-types.js'
 
+export type { NativeCacheFiles, NativeCacheRoot } from './native-cache-types.js'
 export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
 export type * from './native-policy-types.js'
@@ -135,6 +136,7 @@ export interface NativeEngineOptions {
   readonly cacheTokens: number
   /** Main memory for the prefixes that give way, and for checkpoints, in bytes. */
   readonly cacheBytes: number
+  readonly cacheFiles: NativeCacheFiles | undefined
   /** Most tokens of one decode. */
   readonly batchSize: number
   /** Most tokens of one graph run. */
@@ -218,13 +220,6 @@ export interface NativeRequest extends NativeCacheRoot {
   readonly draftTokens: number
   /** Propose as many as pay; else always as many as there are. */
   readonly adaptDrafts: boolean
-}
-
-/** Who shares prefixes: requests of one key that are computed with the same adapters. */
-export interface NativeCacheRoot {
-  readonly cacheKey: string
-  /** Each at most once; those of scale 0 count as absent. */
-  readonly adapters: readonly NativeScaledAdapter[]
 }
 
 export interface NativeScaledAdapter {

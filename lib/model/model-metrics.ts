@@ -32,6 +32,12 @@ export interface ModelMetrics {
   readonly checkpointHits: number
   /** Requests whose beginning was copied back from main memory. */
   readonly memoryHits: number
+  /** Beginnings that were read from `cacheDirectory`. */
+  readonly diskHits: number
+  /** Files there that this engine knows of and could use: those of this model that lay there, or that it wrote. */
+  readonly diskFiles: number
+  /** Their bytes. */
+  readonly diskBytes: number
   /** Copies made in main memory: beginnings that gave way, and checkpoints. */
   readonly snapshotsSaved: number
   /** Copies that left main memory, because others took the place. */

@@ -1,7 +1,7 @@
 import { availableParallelism, freemem } from 'node:os'
 import { invalidOption } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
-import { abortSignal, boolean, callback, integer, oneOf } from './option-kinds.js'
+import { abortSignal, boolean, callback, folder, integer, oneOf } from './option-kinds.js'
 import { type OptionTable, type OptionValues, readOptions } from './option-rule.js'
 
 /** How the keys and values of the KV cache are stored. */
@@ -37,6 +37,15 @@ export interface ModelOptions {
    * @default a quarter of the memory that is free, at most 2 GiB
    */
   readonly cacheBytes?: number | undefined
+  /**
+   * A folder for what main memory has no room for, and for all that is computed when the model is closed: a later process
+   * that opens the same model finds its prefixes there. Made if it is missing, for its owner alone; the files hold tokens
+   * and keys of the cache as they are. Processes and models may share it. Nothing goes there with `cacheBytes: 0`.
+   * @default none
+   */
+  readonly cacheDirectory?: string | undefined
+  /** Most bytes of all files of that folder: 0 to 2⁴⁴; the least recently used leave first. @default 8 GiB */
+  readonly cacheDirectoryBytes?: number | undefined
   /** Most compute threads, 1 to 512. @default `os.availableParallelism()` */
   readonly threads?: number | undefined
   /** Use fewer threads while other processes take the cores. @default true */
@@ -85,6 +94,14 @@ export const modelOptions = {
     unit: 'bytes',
     default: undefined,
     doc: 'Main memory for ended requests; a quarter of what is free, at most 2 GiB, if absent.',
+  }),
+  cacheDirectory: folder('A folder for what main memory has no room for.'),
+  cacheDirectoryBytes: integer({
+    min: 0,
+    max: 2 ** 44,
+    unit: 'bytes',
+    default: 2 ** 33,
+    doc: 'Most bytes of the files of that folder.',
   }),
   threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
   adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { LlameroError } from '../errors.js'
-import type { Addon, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
+import type { Addon, NativeCacheFiles, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
+import { cacheFiles } from './cache-files.js'
 import type { VocabularyEnds } from './embed-input.js'
 import { Embedder, embedderOptions } from './embedder.js'
 import { Engine } from './engine.js'
@@ -10,6 +11,7 @@ import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
 import type { ModelValues } from './model-options.js'
 import { canEmbed } from './pooling.js'
+import { stateFingerprint } from './state-fingerprint.js'
 
 /** The native objects behind a model. */
 export interface OpenedModel {
@@ -63,7 +65,7 @@ export async function openNative(
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
     const { contextSize, engine } = canGenerate(info)
-      ? await createEngine(addon, native, { info, options, trained, freeBytes })
+      ? await createEngine(addon, native, { info, options, setting, trained, freeBytes })
       : { contextSize: Math.min(options.contextSize ?? defaultContextSize, trained), engine: undefined }
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
@@ -133,6 +135,7 @@ function keepsStates(info: NativeModelInfo): boolean {
 interface EngineSetting {
   readonly info: NativeModelInfo
   readonly options: ModelValues
+  readonly setting: ModelSetting
   readonly trained: number
   readonly freeBytes: number
 }
@@ -140,7 +143,7 @@ interface EngineSetting {
 async function createEngine(
   addon: Addon,
   native: NativeModel,
-  { info, options, trained, freeBytes }: EngineSetting,
+  { info, options, setting, trained, freeBytes }: EngineSetting,
 ): Promise<{ contextSize: number; engine: Engine }> {
   const { parallel } = options
   const wanted = engineOptions(microBatchSize, info, options)
@@ -152,16 +155,23 @@ async function createEngine(
     need: addon.memoryNeed(native, wanted),
     freeBytes,
   })
-  return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options)) }
+  const files = await cacheFiles(options, () => stateFingerprint(setting, info, cells))
+  return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options, files)) }
 }
 
-function engineOptions(cells: number, info: NativeModelInfo, options: ModelValues): NativeEngineOptions {
+function engineOptions(
+  cells: number,
+  info: NativeModelInfo,
+  options: ModelValues,
+  files?: NativeCacheFiles,
+): NativeEngineOptions {
   return {
     contextSize: cells,
     maxSequences: options.parallel,
     cachedSequences: Math.min(keepsStates(info) ? cachedStates : cachedSequences, mostSequences - options.parallel),
     cacheTokens: options.cacheTokens,
     cacheBytes: options.cacheBytes,
+    cacheFiles: files,
     batchSize: Math.min(batchSize, cells),
     microBatchSize: Math.min(microBatchSize, cells),
     threads: options.threads,

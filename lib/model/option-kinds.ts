@@ -58,6 +58,13 @@ export function text({ maxBytes, ...about }: About<string> & { readonly maxBytes
   })
 }
 
+/** The path of a folder. */
+export function folder(doc: string): OptionRule<string | undefined> {
+  return rule<string | undefined>({ default: undefined, doc }, 'the path of a folder', (value): value is string => {
+    return typeof value === 'string' && value !== '' && !value.includes('\0')
+  })
+}
+
 export function callback<Value extends (...args: never[]) => unknown>(
   about: About<Value | undefined>,
 ): OptionRule<Value | undefined> {

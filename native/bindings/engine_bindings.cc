@@ -85,6 +85,14 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
   return request;
 }
 
+DiskTierOptions ToDiskTierOptions(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  const Napi::Object given = ToObject(value);
+  return {.directory = StringOf(given, "directory"),
+          .fingerprint = StringOf(given, "fingerprint"),
+          .bytes = IntegerOf(given, "bytes")};
+}
+
 EngineOptions ToEngineOptions(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   constexpr int64_t kMostSequences = 256;  // llama_max_parallel_sequences()
@@ -100,7 +108,8 @@ EngineOptions ToEngineOptions(const Napi::Value& value) {
                            .value_type = StringOf(given, "valueType")},
                .adapt_threads = BoolOf(given, "adaptThreads"),
                .cache = {.idle_limit = IntegerOf(given, "cacheTokens"),
-                         .snapshot_bytes = IntegerOf(given, "cacheBytes")},
+                         .snapshot_bytes = IntegerOf(given, "cacheBytes"),
+                         .disk = ToDiskTierOptions(given.Get("cacheFiles"))},
                .step_target_ms = NumberOf(given, "stepTargetMs")},
       .queue_limit = IntegerOf(given, "queueLimit")};
   const ContextOptions& context = options.loop.context;
@@ -219,6 +228,9 @@ Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
     set("snapshotsDropped", static_cast<double>(stats.snapshots_dropped));
     set("snapshots", static_cast<double>(stats.snapshots));
     set("snapshotBytes", static_cast<double>(stats.snapshot_bytes));
+    set("diskHits", static_cast<double>(stats.cache.disk_hits));
+    set("diskFiles", static_cast<double>(stats.disk_files));
+    set("diskBytes", static_cast<double>(stats.disk_bytes));
     set("threads", static_cast<double>(stats.threads));
     set("betweenDecodesMs", stats.between_decodes_ms);
     set("decodeMs", stats.decode_ms);
@@ -231,7 +243,7 @@ Napi::Value EngineClose(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto handle = FromHandle<EngineOwner>(info[0])->handle;
     const auto engine = handle->engine_or_null();
-    if (engine) engine->Stop();
+    if (engine) engine->Stop(true);
     // The join happens off the JavaScript thread; what is left of it in Finish returns at once.
     return Job<bool>::Start(info.Env(), {.work =
                                              [engine] {

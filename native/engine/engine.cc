@@ -16,8 +16,10 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
       loop_(std::move(model), options.loop, abort_,
             {.before_decode = [this](std::vector<int64_t> ids) { BeforeDecode(std::move(ids)); },
              .after_decode = [this] { AfterDecode(); },
-             .publish = [this](std::vector<News> news) { Publish(std::move(news)); }}),
-      context_options_(loop_.context_options()) {}
+             .publish = [this](std::vector<News> news) { Publish(std::move(news)); },
+             .on_disk = [this] { Post([](Loop& loop) { loop.TakeFromDisk(); }); }}),
+      context_options_(loop_.context_options()),
+      stats_(loop_.Stats()) {}
 
 Engine::~Engine() { Close(); }
 
@@ -86,8 +88,9 @@ EngineStats Engine::Stats() const {
   return stats_;
 }
 
-void Engine::Stop() {
+void Engine::Stop(bool keep) {
   const std::lock_guard lock(mutex_);
+  if (!closing_) keep_ = keep;
   closing_ = true;
   abort_ = true;
   changed_.notify_one();
@@ -106,7 +109,7 @@ void Engine::Run() {
     {
       std::unique_lock lock(mutex_);
       if (commands_.empty() && !closing_ && !loop_.HasWork()) {
-        active_ = false;
+        active_ = loop_.AwaitsDisk();
         loop_.Pause();
         // JavaScript decides on a wake whether the event loop must stay alive.
         if (wake_) wake_();
@@ -130,12 +133,16 @@ void Engine::Run() {
     Snapshot();
   }
   std::deque<Command> rest;
+  bool keep = false;
   {
     const std::lock_guard lock(mutex_);
     rest.swap(commands_);
+    keep = keep_;
   }
   for (const Command& command : rest) Guarded(command);
   loop_.EndAll("ERR_DISPOSED", "The model was closed while this request was running.");
+  if (keep) Guarded([](Loop& loop) { loop.KeepOnDisk(); });
+  loop_.cache().StopDisk(keep);  // E7
   Snapshot();
   active_ = false;
 }

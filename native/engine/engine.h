@@ -34,6 +34,7 @@ struct EngineOptions {
 ///     before a step of other sequences: the event loop runs on the cores that the compute threads spin on, and a wake
 ///     costs some 0.1 ms of them (measured: 2 to 3 % of the rate at 300 tokens/s when every step wakes it).
 /// E6  What a command or a step throws breaks the engine, not the process.
+/// E7  The disk's thread only posts commands, and ends before the engine's thread does.
 class Engine {
  public:
   /// Throws Failure as Context does.
@@ -81,7 +82,8 @@ class Engine {
   EngineStats Stats() const;
   /// Whether something is running or waiting to run; parked sequences wait for their readers.
   bool active() const { return active_; }
-  void Stop();
+  /// With `keep`, unless it closes already, what is computed goes to disk before the thread ends, if there is one.
+  void Stop(bool keep = false);
   /// REQUIRES: not called on the engine thread.
   void Close();
 
@@ -119,6 +121,7 @@ class Engine {
   int64_t deliveries_ = 0;
   int64_t next_id_ = 1;
   bool closing_ = false;
+  bool keep_ = false;
   std::atomic<bool> active_ = false;
 
   std::mutex close_mutex_;

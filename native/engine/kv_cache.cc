@@ -11,11 +11,16 @@ namespace {
 constexpr int64_t kLeastHit = 8;
 // What a snapshot must bring beyond the cells to be worth copying back.
 constexpr int64_t kWorthRestoring = 64;
+// Main memory beyond its budget that holds what waits to be written: what a disk takes in a second or less.
+constexpr int64_t kMostWaiting = int64_t{256} << 20;
 
 }  // namespace
 
-KvCache::KvCache(Context& context, const KvCacheOptions& options)
-    : context_(context), options_(options), store_(options.snapshot_bytes) {
+KvCache::KvCache(Context& context, const KvCacheOptions& options, std::function<void()> on_disk)
+    : context_(context),
+      options_(options),
+      store_(options.snapshot_bytes, [this](SnapshotStore::Id id) { ToDisk(id, kMostWaiting); }) {
+  if (!options.disk.directory.empty()) disk_ = std::make_unique<DiskTier>(options.disk, std::move(on_disk));
   for (int64_t slot = context.options().slots; slot-- > 0;) free_slots_.push_back(static_cast<llama_seq_id>(slot));
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/disk_tier.h"
 #include "engine/prefix_tree.h"
 #include "engine/snapshot_store.h"
 
@@ -20,19 +23,23 @@ struct KvCacheOptions {
   int64_t idle_limit = 0;
   /// Main memory for what gives way, and for checkpoints.
   int64_t snapshot_bytes = 0;
+  /// Where it goes when others need that; nowhere if its directory is ''.
+  DiskTierOptions disk = {};
 };
 
 /// The context's cells as requests use them: slots for those that run, and the prefixes of those that have ended, kept
 /// until the room is needed. A request that begins like another one starts from its cells, also while that one runs.
 ///
-/// Two tiers: what gives way in the cells goes to main memory as a snapshot, and comes back when a request begins with
-/// it. Models whose memory can't be cut (Context::Memory) leave checkpoints on their way, at which a request can start
+/// Three tiers: what gives way in the cells goes to main memory as a snapshot, and comes back when a request begins with
+/// it; what gives way there goes to disk, if one is given, and comes back by way of main memory. Models whose memory can't be cut (Context::Memory) leave checkpoints on their way, at which a request can start
 /// that shares only a beginning.
 ///
-/// Lives on the engine thread. kv_cache.cc has the slots, kv_tiers.cc what lies in main memory, kv_sessions.cc sessions.
+/// Lives on the engine thread. kv_cache.cc has the slots, kv_tiers.cc what lies in main memory, kv_disk.cc
+/// what lies on disk, kv_sessions.cc sessions.
 class KvCache {
  public:
-  KvCache(Context& context, const KvCacheOptions& options);
+  /// `on_disk` comes from another thread when TakeFetched may have something. Throws Failure: ERR_OUT_OF_MEMORY.
+  KvCache(Context& context, const KvCacheOptions& options, std::function<void()> on_disk);
 
   /// Where a request can start.
   struct Hit {
@@ -72,6 +79,17 @@ class KvCache {
   /// The first mark behind `length`; -1: none.
   int64_t NextMark(llama_seq_id slot, int64_t length) const;
 
+  // The disk. A request that would begin with what lies there waits until it is in main memory.
+  /// Has what lies on disk of `tokens` read, if it is worth it beside the `have` tokens that are nearer; kNone if not.
+  DiskTier::Id Fetch(const std::string& root, std::span<const llama_token> tokens, int64_t have);
+  bool IsFetching(DiskTier::Id id) const { return disk_ != nullptr && disk_->IsFetching(id); }
+  /// Takes what was read into main memory.
+  void TakeFetched();
+  /// All that is kept for anybody leaves cells for main memory, and goes from there to disk. REQUIRES: nothing runs.
+  void KeepOnDisk();
+  /// Ends the disk's thread, once what waits was written or without.
+  void StopDisk(bool write);
+
   /// Cells that the running requests use, and of these the ones that only this request uses.
   int64_t live_cells() const { return tree_.live_cells(); }
   int64_t OwnCells(llama_seq_id slot) const { return tree_.OwnCells(slot); }
@@ -82,10 +100,13 @@ class KvCache {
     int64_t cell_hits = 0;        // requests that started from cells
     int64_t checkpoint_hits = 0;  // from a checkpoint
     int64_t memory_hits = 0;      // from a snapshot in main memory
+    int64_t disk_hits = 0;        // snapshots that came back from disk
     int64_t saved = 0;            // snapshots and checkpoints made
   };
   const Counters& counters() const { return counters_; }
   const SnapshotStore& store() const { return store_; }
+  int64_t disk_files() const { return disk_ ? disk_->files() : 0; }
+  int64_t disk_bytes() const { return disk_ ? disk_->bytes() : 0; }
 
   // Sessions: prefixes that are kept for somebody. They go last, and only when nothing else gives room.
   /// Another name for what is kept under `session`; shares its cells. Returns whether there was anything.
@@ -138,6 +159,10 @@ class KvCache {
   SnapshotStore::Id SaveWhole(llama_seq_id slot, bool pinned);
   void ReplaceBeginnings(SnapshotStore::Id snapshot);
 
+  // kv_disk.cc
+  SnapshotStore::Kind DiskKind() const;
+  void ToDisk(SnapshotStore::Id id, int64_t most_waiting);
+
   // kv_sessions.cc
   void Keep(int64_t session, const Kept& kept);
   void MoveSessions(llama_seq_id slot, SnapshotStore::Id snapshot);
@@ -147,6 +172,7 @@ class KvCache {
   Context& context_;
   KvCacheOptions options_;
   PrefixTree tree_;
+  std::unique_ptr<DiskTier> disk_;
   SnapshotStore store_;
   std::vector<llama_seq_id> free_slots_;
   std::map<int64_t, Kept> sessions_;

@@ -19,7 +19,7 @@ Loop::Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const
     : model_(std::move(model)),
       options_(options),
       context_(model_, options.context, abort),
-      cache_(context_, options.cache),
+      cache_(context_, options.cache, hooks.on_disk),
       hooks_(std::move(hooks)),
       turns_(options.step_target_ms) {
   const int threads = context_.options().threads;
@@ -71,7 +71,21 @@ Clock::time_point Loop::NextDeadline() const {
 }
 
 bool Loop::HasWork() const {
-  return std::any_of(sequences_.begin(), sequences_.end(), [](const auto& entry) { return !entry.second.parked(); });
+  return std::any_of(sequences_.begin(), sequences_.end(), [](const auto& entry) {
+    return !entry.second.parked() && entry.second.awaits == DiskTier::kNone;
+  });
+}
+
+bool Loop::AwaitsDisk() const {
+  return std::any_of(sequences_.begin(), sequences_.end(),
+                     [](const auto& entry) { return entry.second.awaits != DiskTier::kNone; });
+}
+
+void Loop::TakeFromDisk() {
+  cache_.TakeFetched();
+  for (auto& [id, sequence] : sequences_) {
+    if (!cache_.IsFetching(sequence.awaits)) sequence.awaits = DiskTier::kNone;
+  }
 }
 
 void Loop::Step() {
@@ -80,7 +94,7 @@ void Loop::Step() {
   const bool planned = !plan.runs.empty() || !plan.preempted.empty();
   BeginRuns(plan);
   if (plan.runs.empty()) {
-    if (planned) return Publish();  // what was freed serves the next step
+    if (planned || AwaitsDisk()) return Publish();  // what was freed, or is read, serves the next step
     // The plan always advances the first in rank; if it can't, waiting would be for ever.
     for (auto& [id, sequence] : sequences_) {
       if (sequence.parked()) continue;
@@ -311,6 +325,8 @@ EngineStats Loop::Stats() const {
   stats.snapshots = cache_.store().count();
   stats.snapshot_bytes = cache_.store().bytes();
   stats.snapshots_dropped = cache_.store().dropped();
+  stats.disk_files = cache_.disk_files();
+  stats.disk_bytes = cache_.disk_bytes();
   for (const auto& [id, sequence] : sequences_) {
     if (sequence.parked()) {
       stats.parked++;

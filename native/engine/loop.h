@@ -43,6 +43,8 @@ struct EngineStats {
   int64_t snapshots = 0;
   int64_t snapshot_bytes = 0;
   int64_t snapshots_dropped = 0;
+  int64_t disk_files = 0;
+  int64_t disk_bytes = 0;
   int64_t threads = 0;
   int64_t deliveries = 0;
   double between_decodes_ms = 0;
@@ -57,6 +59,8 @@ class Loop {
     std::function<void(std::vector<int64_t>)> before_decode;
     std::function<void()> after_decode;
     std::function<void(std::vector<News>)> publish;
+    /// From another thread: TakeFromDisk has something to do.
+    std::function<void()> on_disk;
   };
 
   Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const std::atomic<bool>& abort, Hooks hooks);
@@ -79,6 +83,14 @@ class Loop {
   void Rest() { context_.DropClosedAdapters(); }
   /// Ends every sequence with an error.
   void EndAll(const std::string& code, const std::string& message);
+  /// Those that waited for what was read from disk can go on.
+  void TakeFromDisk();
+  /// Whether some wait for it.
+  bool AwaitsDisk() const;
+  /// What is computed goes to disk, unless the context broke. REQUIRES: EndAll before, nothing behind.
+  void KeepOnDisk() {
+    if (!broken_) cache_.KeepOnDisk();
+  }
   /// The same, and every later one at once: the context's state is unknown.
   void Break(const std::string& code, const std::string& message);
 
@@ -94,6 +106,7 @@ class Loop {
   void ProposeDrafts(std::vector<PlanSequence>& candidates, int64_t budget);
   std::vector<PlanSequence> Candidates();
   bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
+  bool WaitsForDisk(Sequence& sequence, int64_t reusable);
   void BeginRuns(Plan& plan);
   void StopAtMarks(Plan& plan);
   void MakeRoom(Plan& plan);

@@ -64,11 +64,11 @@ Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candid
 std::vector<PlanSequence> Loop::Candidates() {
   std::vector<PlanSequence> candidates;
   std::vector<const Sequence*> leaders;
-  std::vector<const Sequence*> waiting;
+  std::vector<Sequence*> waiting;
   branches_.clear();
-  for (const auto& [id, sequence] : sequences_) {
+  for (auto& [id, sequence] : sequences_) {
     if (sequence.slot == Sequence::kNoSlot) {
-      if (!sequence.parked()) waiting.push_back(&sequence);
+      if (!sequence.parked() && sequence.awaits == DiskTier::kNone) waiting.push_back(&sequence);
       continue;
     }
     candidates.push_back(sequence.Planned());
@@ -79,15 +79,23 @@ std::vector<PlanSequence> Loop::Candidates() {
                    [](const Sequence* a, const Sequence* b) { return a->priority() > b->priority(); });
   // The plan admits no more than this; looking at a whole queue in every step would cost more than the step.
   const auto most = static_cast<size_t>(2 * context_.options().max_sequences);
-  for (const Sequence* sequence : std::span(waiting).first(std::min(waiting.size(), most))) {
+  for (Sequence* sequence : std::span(waiting).first(std::min(waiting.size(), most))) {
     const KvCache::Hit hit = cache_.Find(sequence->cache_root(), sequence->tokens());
-    if (WaitsForPrefix(*sequence, hit.in_cells, leaders)) continue;
+    if (WaitsForPrefix(*sequence, hit.in_cells, leaders) || WaitsForDisk(*sequence, hit.length)) continue;
     candidates.push_back(sequence->Planned());
     candidates.back().reusable = hit.length;
     candidates.back().taken = hit.live;
     leaders.push_back(sequence);
   }
   return candidates;
+}
+
+/// Once at most: what was read may have given way again before its turn comes.
+bool Loop::WaitsForDisk(Sequence& sequence, int64_t reusable) {
+  if (sequence.asked_disk) return false;
+  sequence.awaits = cache_.Fetch(sequence.cache_root(), sequence.tokens(), reusable);
+  sequence.asked_disk = sequence.awaits != DiskTier::kNone;
+  return sequence.asked_disk;
 }
 
 bool Loop::WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders) {

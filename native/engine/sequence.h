@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/disk_tier.h"
 #include "engine/drafter.h"
 #include "engine/news.h"
 #include "engine/plan.h"
@@ -46,6 +47,9 @@ class Sequence {
 
   /// The slot in the KV cache while it holds cells.
   llama_seq_id slot = kNoSlot;
+  /// What it waits for to be read from disk before it begins.
+  DiskTier::Id awaits = DiskTier::kNone;
+  bool asked_disk = false;
   /// Tokens its reader has taken; -1: it takes everything.
   int64_t acknowledged = 0;
 

@@ -50,10 +50,18 @@ bool SnapshotStore::MakeRoom(int64_t bytes, bool also_pinned) {
     const auto oldest = std::min_element(entries_.begin(), entries_.end(),
                                          [&](const auto& a, const auto& b) { return order(a) < order(b); });
     if (oldest == entries_.end() || (oldest->second.pins > 0 && !also_pinned)) return false;
+    if (on_drop_) on_drop_(oldest->first);
     Remove(oldest->first);
     dropped_++;
   }
   return true;
+}
+
+std::vector<SnapshotStore::Id> SnapshotStore::Latest() const {
+  std::vector<Id> ids;
+  for (const auto& [id, entry] : entries_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end(), [&](Id a, Id b) { return entries_.at(a).used > entries_.at(b).used; });
+  return ids;
 }
 
 void SnapshotStore::Unpin(Id id) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/prefix_tree.h"
@@ -25,7 +27,9 @@ class SnapshotStore {
     kCheckpoint,  // only what can't be cut: the state of recurrent layers, the latest window of sliding ones
   };
 
-  explicit SnapshotStore(int64_t budget) : budget_(budget) {}
+  /// `on_drop` is called with what is about to leave for others, while it is still there.
+  explicit SnapshotStore(int64_t budget, std::function<void(Id)> on_drop = nullptr)
+      : budget_(budget), on_drop_(std::move(on_drop)) {}
 
   struct Match {
     Id id = kNone;
@@ -54,10 +58,15 @@ class SnapshotStore {
   /// Stays valid when the snapshot leaves.
   State StateOf(Id id) const { return entries_.at(id).state; }
   int64_t Length(Id id) const { return IndexOf(entries_.at(id).kind).Length(id); }
+  Kind KindOf(Id id) const { return entries_.at(id).kind; }
+  int64_t BytesOf(Id id) const { return entries_.at(id).bytes; }
   std::vector<Token> TokensOf(Id id) const { return IndexOf(entries_.at(id).kind).TokensOf(id); }
   std::string RootOf(Id id) const { return IndexOf(entries_.at(id).kind).RootOf(id); }
   /// Whole snapshots of which this one holds more.
   std::vector<Id> Beginnings(Id id) const { return whole_.Beginnings(id); }
+
+  /// All, the latest used first.
+  std::vector<Id> Latest() const;
 
   int64_t budget() const { return budget_; }
   int64_t bytes() const { return bytes_; }
@@ -78,6 +87,7 @@ class SnapshotStore {
   bool MakeRoom(int64_t bytes, bool also_pinned);
 
   int64_t budget_;
+  std::function<void(Id)> on_drop_;
   int64_t bytes_ = 0;
   int64_t clock_ = 0;
   int64_t dropped_ = 0;

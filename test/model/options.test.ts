@@ -179,6 +179,8 @@ describe('options of opening a model', () => {
     parallel: [...wrongForIntegers, 0, 257],
     cacheTokens: [...wrongForIntegers, -1, 2 ** 24 + 1],
     cacheBytes: [...wrongForIntegers, -1, 2 ** 40 + 1],
+    cacheDirectory: [5, null, {}, true, [], '', 'a\0b'],
+    cacheDirectoryBytes: [...wrongForIntegers, -1, 2 ** 44 + 1],
     threads: [...wrongForIntegers, 0, 513],
     adaptThreads: wrongForBooleans,
     flashAttention: [null, true, 'yes', 1],

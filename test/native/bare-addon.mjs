@@ -49,6 +49,7 @@ const engineDefaults = {
   cachedSequences: 0,
   cacheTokens: 0,
   cacheBytes: 0,
+  cacheFiles: undefined,
   batchSize: 512,
   microBatchSize: 512,
   threads: 1,

@@ -1,6 +1,7 @@
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nativeAddon } from '../../lib/native.js'
+import { nativeAddon, type NativeEngineOptions } from '../../lib/native.js'
 import { statefulArchitectures, writeRandomModel } from '../support/random-model.js'
 import { seededRandom } from '../support/seeded-random.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -60,7 +61,7 @@ describe.each(kinds)('on %s', (kind) => {
     await Promise.all(open.map((engine) => engine.close()))
   })
 
-  const make = async (options: Partial<typeof shape> = {}): Promise<RawEngine> => {
+  const make = async (options: Partial<NativeEngineOptions> = {}): Promise<RawEngine> => {
     const engine = await openRawEngine(path, { ...shape, ...options })
     open.push(engine)
     return engine
@@ -114,6 +115,21 @@ describe.each(kinds)('on %s', (kind) => {
     expect(kept).toBeGreaterThanOrEqual(199)
     expect(kept).toBeLessThanOrEqual(205)
     expect(await check(engine, [...second.slice(0, kept), ...words(13, 6)], { session: 1 })).toBe(kept)
+  })
+
+  it('a conversation goes on in a later process from what an earlier one left on disk', async () => {
+    const files = { directory: mkdtempSync(join(directory.path, 'cache-')), bytes: 2 ** 30, fingerprint: kind }
+    const before = await openRawEngine(path, { ...shape, cacheFiles: files })
+    const prompts = [words(20, 200), words(21, 150)]
+    const pasts: number[][] = []
+    for (const prompt of prompts) {
+      const { tokens } = await before.run(Int32Array.from(prompt), request)
+      pasts.push([...prompt, ...tokens])
+    }
+    await before.close()
+    const engine = await make({ cacheFiles: files })
+    for (const past of pasts) expect(await check(engine, [...past, ...words(22, 30)])).toBeGreaterThan(past.length - 64)
+    expect(engine.stats().diskHits).toBe(2)
   })
 
   it('a session that was saved goes on elsewhere, and is rewound or computed again there', async () => {

@@ -52,6 +52,7 @@ export const plainEngine: NativeEngineOptions = {
   cachedSequences: 0,
   cacheTokens: 0,
   cacheBytes: 0,
+  cacheFiles: undefined,
   batchSize: 512,
   microBatchSize: 512,
   threads: 2,

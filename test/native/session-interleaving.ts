@@ -34,6 +34,8 @@ export interface Run {
     readonly cachedSequences: number
     readonly cacheTokens: number
     readonly cacheBytes: number
+    /** 0: no folder. */
+    readonly diskBytes: number
     readonly batchSize: number
     readonly microBatchSize: number
   }
@@ -53,6 +55,7 @@ export interface Seen {
   cellHits: number
   memoryHits: number
   snapshotsDropped: number
+  diskHits: number
 }
 
 export const nothingSeen = (): Seen => ({
@@ -66,6 +69,7 @@ export const nothingSeen = (): Seen => ({
   cellHits: 0,
   memoryHits: 0,
   snapshotsDropped: 0,
+  diskHits: 0,
 })
 
 const share = fc.integer({ min: 0, max: 100 })
@@ -106,6 +110,7 @@ export const runs: fc.Arbitrary<Run> = fc.record({
     cachedSequences: fc.constantFrom(0, 1, 3, 8),
     cacheTokens: fc.constantFrom(0, 100, 1024),
     cacheBytes: fc.constantFrom(0, 60_000, 200_000, 2 ** 24),
+    diskBytes: fc.constantFrom(0, 150_000, 2 ** 24),
     batchSize: fc.constantFrom(16, 64, 256),
     microBatchSize: fc.constantFrom(16, 64),
   }),
@@ -268,12 +273,20 @@ class World {
   }
 }
 
-/** Performs a run on a new engine; throws if an answer is wrong or something is left at the end. */
-export async function perform(addon: Addon, model: NativeModel, run: Run, seen: Seen): Promise<void> {
+/**
+ * Performs a run on a new engine; throws if an answer is wrong or something is left at the end. The folder is that of the
+ * runs before, as a process finds what earlier ones have left.
+ */
+export async function perform(
+  { addon, model, directory }: { addon: Addon; model: NativeModel; directory: string },
+  { shape: { diskBytes, ...shape }, ...run }: Run,
+  seen: Seen,
+): Promise<void> {
   const inbox = new Inbox()
-  const engine = await createEngine(addon, model, run.shape, inbox.take)
+  const files = diskBytes === 0 ? undefined : { directory, bytes: diskBytes, fingerprint: 'scripted' }
+  const engine = await createEngine(addon, model, { ...shape, cacheFiles: files }, inbox.take)
   try {
-    const world = new World(addon, model, engine, run.shape.contextSize, seen, inbox)
+    const world = new World(addon, model, engine, shape.contextSize, seen, inbox)
     const ended = await Promise.allSettled(
       run.actors.map(async (list, number) => {
         const actor = new Actor(world, number)
@@ -306,7 +319,7 @@ async function empty(addon: Addon, engine: NativeEngine): Promise<NativeEngineSt
 }
 
 function count(seen: Seen, stats: NativeEngineStats): void {
-  for (const name of ['evictions', 'preemptions', 'cellHits', 'memoryHits', 'snapshotsDropped'] as const) {
+  for (const name of ['evictions', 'preemptions', 'cellHits', 'memoryHits', 'snapshotsDropped', 'diskHits'] as const) {
     seen[name] += stats[name]
   }
 }

@@ -167,6 +167,9 @@ const noCache = {
   snapshotsDropped: 0,
   snapshots: 0,
   snapshotBytes: 0,
+  diskHits: 0,
+  diskFiles: 0,
+  diskBytes: 0,
 }
 
 const defaultInfo: NativeModelInfo = {
