@@ -64,7 +64,8 @@ let construct: (opened: OpenedModel, judge: AdapterJudge | undefined) => Model
 
 /**
  * Opens a GGUF file that has passed the checks of `llamero/gguf`. Rejects with `ERR_MODEL_REJECTED`,
- * `ERR_OUT_OF_MEMORY`, `ERR_OPTION_INVALID`, `ERR_NATIVE_MISSING`, or the reason of `options.signal`.
+ * `ERR_OUT_OF_MEMORY`, `ERR_OPTION_INVALID`, `ERR_NATIVE_MISSING`, `ERR_STORE` for a `cacheDirectory` that can't be
+ * made, or the reason of `options.signal`.
  */
 export async function openModel(source: ModelSource, options: ModelOptions = {}, addon?: Addon): Promise<Model> {
   const path = checkPath(source)
@@ -248,7 +249,8 @@ export class Model {
 
   /**
    * Frees everything; calling it again is harmless. Generations that run reject with `ERR_DISPOSED`, so that half an
-   * answer is never taken for a whole one; later calls throw or reject with the same.
+   * answer is never taken for a whole one; later calls throw or reject with the same. With a `cacheDirectory`, what is
+   * computed is written there first.
    */
   close(): Promise<void> {
     return (this.#closed ??= this.#close())

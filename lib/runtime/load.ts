@@ -33,8 +33,8 @@ export interface LoadOptions extends ModelOptions {
  * @returns the model, to be closed when done (`close()` or `await using`)
  *
  * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_MODEL_INVALID` and `ERR_MODEL_REJECTED` for a file that is
- * damaged or hostile, `ERR_UNSUPPORTED`, `ERR_OUT_OF_MEMORY`, `ERR_REGISTRY` and `ERR_DISK_FULL` from a pull, the reason of
- * `options.signal`.
+ * damaged or hostile, `ERR_UNSUPPORTED`, `ERR_OUT_OF_MEMORY`, `ERR_REGISTRY` and `ERR_DISK_FULL` from a pull, `ERR_STORE` for a
+ * `cacheDirectory` that can't be made, the reason of `options.signal`.
  */
 export async function load(reference: string, options: LoadOptions = {}): Promise<Model> {
   const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, ...modelOptions } = options

@@ -1,4 +1,5 @@
 // What an addon can be in the middle of when its environment ends. Each resolves once it is under way.
+import { mkdirSync } from 'node:fs'
 import { createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
 
 const longText = 'Some words, 1234 numbers and a tail. '.repeat(2_000)
@@ -83,6 +84,19 @@ export const activities = {
     await Promise.all(ids.map((id) => inbox.begun(id)))
   },
 
+  async 'keeping prefixes on disk'(setting) {
+    const directory = `${setting.path}.cache`
+    mkdirSync(directory, { recursive: true })
+    const cacheFiles = { directory, bytes: 400_000, fingerprint: '' }
+    const { addon, engine, inbox, model } = await generating(setting, { cacheBytes: 200_000, cacheFiles })
+    const ids = []
+    for (let key = 0; key < 16; key++) {
+      const prompt = await tokenize(addon, model, `K${key % 6}${'.'.repeat(300)}`)
+      ids.push(addon.engineSubmit(engine, requestFor(prompt, { maxTokens: 3 })))
+    }
+    await inbox.ended(ids[7])
+  },
+
   async embedding(setting) {
     await embedding(setting)
   },
@@ -159,10 +173,10 @@ async function embedding({ addon, path, kept, tokens }) {
 }
 
 /** An engine with the model and a prompt for it. */
-async function generating({ addon, path, kept }) {
+async function generating({ addon, path, kept }, options = {}) {
   const inbox = new Inbox()
   const model = await loadModel(addon, path)
-  const engine = await createEngine(addon, model, {}, inbox.take)
+  const engine = await createEngine(addon, model, options, inbox.take)
   kept.push(model, engine)
   return { addon, kept, inbox, model, engine, prompt: await tokenize(addon, model, 'Once K1') }
 }
