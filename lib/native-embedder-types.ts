@@ -26,6 +26,7 @@ export interface NativeEmbedderOptions {
   readonly splits: boolean
   readonly threads: number
   readonly flashAttention: 'auto' | 'on' | 'off'
+  readonly ownKernels: boolean
 }
 
 export interface NativeEmbedRequest extends NativeTokenLists {

@@ -146,6 +146,8 @@ export interface NativeEngineOptions {
   /** Lower the number of threads while other processes take the cores. */
   readonly adaptThreads: boolean
   readonly flashAttention: 'auto' | 'on' | 'off'
+  /** Whether our kernels compute what they know, or upstream's all of it. */
+  readonly ownKernels: boolean
   readonly keyType: string
   readonly valueType: string
   /** Requests that may wait for a place; more give ERR_QUEUE_FULL. */

@@ -111,6 +111,7 @@ export function embedderOptions(
     splits,
     threads: options.threads,
     flashAttention: options.flashAttention,
+    ownKernels: options.kernels === 'llamero',
   }
 }
 

@@ -52,6 +52,12 @@ export interface ModelOptions {
   readonly adaptThreads?: boolean | undefined
   /** Flash attention. @default 'auto' */
   readonly flashAttention?: 'auto' | 'on' | 'off' | undefined
+  /**
+   * Who computes on the CPU: `'llamero'` takes llamero's own kernels where there are some, for attention and for products
+   * with quantised weights; `'upstream'` leaves all to llama.cpp. Both are right, and round differently.
+   * @default 'llamero'
+   */
+  readonly kernels?: 'llamero' | 'upstream' | undefined
   /** Type of the cached keys. @default 'f16' */
   readonly keyType?: CacheType | undefined
   /** Type of the cached values; a quantised type needs flash attention. @default 'f16' */
@@ -106,6 +112,7 @@ export const modelOptions = {
   threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
   adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),
   flashAttention: oneOf(['auto', 'on', 'off'], { default: 'auto', doc: 'Flash attention.' }),
+  kernels: oneOf(['llamero', 'upstream'], { default: 'llamero', doc: 'Whose kernels compute on the CPU.' }),
   keyType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached keys.' }),
   valueType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached values.' }),
   gpuLayers: integer({ min: -1, max: 1_000_000, unit: 'layers', default: -1, doc: 'Layers on a GPU; -1 is all.' }),

@@ -177,6 +177,7 @@ function engineOptions(
     threads: options.threads,
     adaptThreads: options.adaptThreads,
     flashAttention: options.flashAttention,
+    ownKernels: options.kernels === 'llamero',
     keyType: options.keyType,
     valueType: options.valueType,
     queueLimit: options.queueLimit,

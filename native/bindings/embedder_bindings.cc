@@ -33,7 +33,8 @@ EmbedderOptions ToEmbedderOptions(const Napi::Value& value) {
                           .max_inputs = IntegerOf(given, "maxInputs"),
                           .splits = BoolOf(given, "splits"),
                           .threads = static_cast<int>(IntegerOf(given, "threads")),
-                          .flash_attention = StringOf(given, "flashAttention")};
+                          .flash_attention = StringOf(given, "flashAttention"),
+                          .own_kernels = BoolOf(given, "ownKernels")};
   constexpr int64_t kMostInputs = 256;  // llama_max_parallel_sequences()
   constexpr int64_t kMostTokens = 1 << 24;
   const bool valid = options.context_size >= 1 && options.context_size <= kMostTokens && options.max_inputs >= 1 &&

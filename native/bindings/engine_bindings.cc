@@ -104,6 +104,7 @@ EngineOptions ToEngineOptions(const Napi::Value& value) {
                            .micro_batch_size = IntegerOf(given, "microBatchSize"),
                            .threads = static_cast<int>(IntegerOf(given, "threads")),
                            .flash_attention = StringOf(given, "flashAttention"),
+                           .own_kernels = BoolOf(given, "ownKernels"),
                            .key_type = StringOf(given, "keyType"),
                            .value_type = StringOf(given, "valueType")},
                .adapt_threads = BoolOf(given, "adaptThreads"),

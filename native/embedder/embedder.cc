@@ -204,7 +204,8 @@ void Embedder::RequireContext(bool rank, int64_t length) {
                                                                         .cells = cells,
                                                                         .max_inputs = options_.max_inputs,
                                                                         .threads = options_.threads,
-                                                                        .flash_attention = options_.flash_attention},
+                                                                        .flash_attention = options_.flash_attention,
+                                                                        .own_kernels = options_.own_kernels},
                                                 [this] { return ShouldAbort(); });
 }
 

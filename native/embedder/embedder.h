@@ -27,6 +27,7 @@ struct EmbedderOptions {
   bool splits = false;       // whether a long input may be computed in pieces: causal models
   int threads = 1;
   std::string flash_attention = "auto";
+  bool own_kernels = true;
 };
 
 struct EmbedRequest {

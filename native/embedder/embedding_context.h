@@ -20,6 +20,7 @@ struct EmbeddingContextOptions {
   int64_t max_inputs = 1;  // of one step
   int threads = 1;
   std::string flash_attention = "auto";
+  bool own_kernels = true;
 };
 
 /// A llama_context whose outputs are vectors. Encoders have no KV cache in it. One thread at a time; what llama.cpp would
@@ -59,7 +60,7 @@ class EmbeddingContext {
   EmbeddingContextOptions options_;
   std::function<bool()> should_abort_;
   size_t width_;
-  ComputeThreads threads_;  // outlive the context
+  ComputeThreads threads_{options_.own_kernels};  // outlive the context
   llama_context_ptr context_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <llama.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 
@@ -11,7 +12,8 @@ namespace llamero {
 /// own. One thread at a time. Must outlive the context, or the context be detached first.
 class ComputeThreads {
  public:
-  ComputeThreads();
+  /// `own_kernels`: whether llamero's kernels compute what they know, or upstream's all of it.
+  explicit ComputeThreads(bool own_kernels);
   ~ComputeThreads();
   ComputeThreads(const ComputeThreads&) = delete;
   ComputeThreads& operator=(const ComputeThreads&) = delete;
@@ -24,6 +26,7 @@ class ComputeThreads {
  private:
   struct Pool;
 
+  const bool own_kernels_;
   std::map<int, std::unique_ptr<Pool>> pools_;  // by threads
   int attached_ = 0;
 };

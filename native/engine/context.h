@@ -24,6 +24,7 @@ struct ContextOptions {
   int64_t micro_batch_size = 512;
   int threads = 1;
   std::string flash_attention = "auto";
+  bool own_kernels = true;
   std::string key_type = "f16";
   std::string value_type = "f16";
 };
@@ -93,8 +94,8 @@ class Context {
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  ComputeThreads threads_;                      // outlive the context
-  std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
+  ComputeThreads threads_{options_.own_kernels};  // outlive the context
+  std::shared_ptr<const AdapterSet> adapters_;    // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
   Memory memory_;
   std::vector<llama_token> tokens_;

@@ -8,8 +8,18 @@ const native = sourceFiles(['native'], /\.(cc|h)$/)
 const publicHeaders = /^((llama|llama-cpp|gguf|mtmd|mtmd-helper|ggml(-[a-z]+)?|napi|node_api)\.h|[a-z_]+)$/
 const systemHeaders = /^((dlfcn|fcntl|pthread|sched|unistd|windows|immintrin|arm_neon)\.h|(sys|mach)\/\w+\.h)$/
 
-/** Headers of llama.cpp's `common/` that we use, each behind one file, so that an upgrade touches that file alone. */
-const commonHeaders = ['chat.h', 'json-schema-to-grammar.h', 'ngram-cache.h', 'sampling.h', 'speculative.h']
+/**
+ * Headers of llama.cpp's `common/` that we use, and of ggml's CPU backend, which our kernels are part of: each behind one
+ * file, so that an upgrade touches that file alone.
+ */
+const commonHeaders = [
+  'chat.h',
+  'ggml-cpu-impl.h',
+  'json-schema-to-grammar.h',
+  'ngram-cache.h',
+  'sampling.h',
+  'speculative.h',
+]
 
 interface Include {
   readonly path: string

@@ -43,7 +43,12 @@ contract('the library never prints', {
 
 contract('native code never prints', {
   files: sourceFiles(['native'], /\.(cc|h)$/),
-  breaches: (files) => findings(files, /\bstd::(cout|cerr|clog)\b|\b(printf|fprintf|puts|fputs|perror)\s*\(/g),
+  breaches: (files) =>
+    findings(
+      // A program of its own, for tests: it prints what it found.
+      files.filter(({ path }) => !path.startsWith('native/kernel_check/')),
+      /\bstd::(cout|cerr|clog)\b|\b(printf|fprintf|puts|fputs|perror)\s*\(/g,
+    ),
   breaks: [
     ['native/model.cc', 'std::cerr << "loading";'],
     ['native/model.cc', 'fprintf(stderr, "loading");'],

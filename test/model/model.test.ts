@@ -25,6 +25,7 @@ describe('opening a model', () => {
     expect(addon.engine().options).toMatchObject({
       keyType: 'f16',
       flashAttention: 'auto',
+      ownKernels: true,
       queueLimit: 512,
       batchSize: 2048,
     })

@@ -184,6 +184,7 @@ describe('options of opening a model', () => {
     threads: [...wrongForIntegers, 0, 513],
     adaptThreads: wrongForBooleans,
     flashAttention: [null, true, 'yes', 1],
+    kernels: [null, true, 'own', 1],
     keyType: [null, 'f8', 16],
     valueType: [null, 'q8', 16],
     gpuLayers: [...wrongForIntegers, -2],

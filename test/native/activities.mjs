@@ -156,6 +156,7 @@ async function embedding({ addon, path, kept, tokens }) {
     splits: true,
     threads: 1,
     flashAttention: 'auto',
+    ownKernels: true,
   })
   kept.push(model, embedder)
   const inputs = tokens === -1 ? 40 : 20

@@ -55,6 +55,7 @@ const engineDefaults = {
   threads: 1,
   adaptThreads: false,
   flashAttention: 'auto',
+  ownKernels: true,
   keyType: 'f16',
   valueType: 'f16',
   queueLimit: 64,

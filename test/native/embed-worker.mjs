@@ -11,6 +11,7 @@ const embedder = addon.embedderCreate(model, {
   splits: false,
   threads: 1,
   flashAttention: 'auto',
+  ownKernels: true,
 })
 const request = {
   tokens: new Int32Array(3000).fill(5),

@@ -187,6 +187,7 @@ describe('the native embedder', () => {
     splits: false,
     threads: 1,
     flashAttention: 'auto',
+    ownKernels: true,
   } as const
   beforeAll(async () => {
     addon = addonUnderTest()

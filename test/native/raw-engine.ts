@@ -58,6 +58,7 @@ export const plainEngine: NativeEngineOptions = {
   threads: 2,
   adaptThreads: false,
   flashAttention: 'auto',
+  ownKernels: true,
   keyType: 'f16',
   valueType: 'f16',
   queueLimit: 512,

@@ -27,9 +27,10 @@ const prompts = [
 ]
 
 /**
- * What must match for the same words: model and CPU module, context and batch sizes (they decide how the prompt is cut),
- * threads (one: it is the only number that waits for nobody on a busy machine), flash attention and KV types. Sampling: temperature 0, penalties neutral (upstream's defaults), the end
- * tokens banned on both sides. Our KV cache is unified, the tool's has one stream: with one sequence that is the same.
+ * What must match for the same words: model and CPU module, upstream's kernels on both sides, context and batch sizes
+ * (they decide how the prompt is cut), threads (one: it is the only number that waits for nobody on a busy machine), flash
+ * attention and KV types. Sampling: temperature 0, penalties neutral (upstream's defaults), the end tokens banned on both
+ * sides. Our KV cache is unified, the tool's has one stream: with one sequence that is the same.
  */
 const context = 2048
 const settings = {
@@ -69,7 +70,7 @@ describe('greedy answers of SmolLM2', () => {
       throw new Error("llama.cpp's completion tool is not built; run 'npm run build:peers' and repeat.")
     }
     path = await smollm2Path()
-    engine = await openRawEngine(path, { contextSize: context, threads: 1 })
+    engine = await openRawEngine(path, { contextSize: context, threads: 1, ownKernels: false })
     close = () => engine.close()
     const addon = nativeAddon()
     const { vocabularySize } = addon.modelInfo(engine.model)

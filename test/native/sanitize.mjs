@@ -5,7 +5,7 @@
 // With --programs the tests are left out. Linux with g++. A first build takes some ten minutes of two cores; its tree,
 // .cmake/asan or .cmake/tsan, is kept.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +18,20 @@ const kinds = {
     tree: 'asan',
     flags: 'address,undefined',
     runtimes: ['libasan.so', 'libubsan.so'],
-    tests: ['interleaving', 'cancel', 'parking', 'delivery', 'generation-cancel', 'teardown', 'workers'],
+    tests: [
+      ...['interleaving', 'cancel', 'parking', 'delivery', 'generation-cancel', 'teardown', 'workers'],
+      ...[
+        'sessions',
+        'session-interleaving',
+        'memory-tier',
+        'disk-tier',
+        'checkpoints',
+        'shift',
+        'adapters',
+        'speculation',
+      ],
+      ...['embed'],
+    ],
   },
   thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'], tests: ['interleaving'] },
 }
@@ -34,6 +47,7 @@ try {
   const build = join(root, 'native', 'build.mjs')
   const options = ['--tree', kind.tree, `-DLLAMERO_SANITIZE=${kind.flags}`, '-DLLAMERO_CPU_VARIANTS=OFF']
   must(process.execPath, [build, ...options])
+  must('cmake', ['--build', join(root, '.cmake', kind.tree), '--target', 'kernel-check'])
   must(process.execPath, ['--import', 'tsx', join(here, 'write-scripted-model.ts'), path])
   if (!process.argv.includes('--programs')) kind.tests.forEach(test)
   programs()
@@ -59,6 +73,8 @@ function programs() {
   const suppressions = join(folder, 'leaks.txt')
   writeFileSync(suppressions, 'leak:napi_create_external\nleak:napi_create_promise\n')
   const leaks = { ASAN_OPTIONS: 'detect_leaks=1', LSAN_OPTIONS: `suppressions=${suppressions}:print_suppressions=0` }
+  const [module] = readdirSync(directory).filter((name) => name.includes('ggml-cpu'))
+  check('kernels', [join(directory, module), '1', '300'], {}, join(directory, 'kernel-check'))
   check('operations', program('operations.mjs', {}), leaks)
   for (const onMain of [true, false])
     check(`worker ends, addon on main: ${onMain}`, program('worker-end.mjs', { onMain }), leaks)
@@ -69,9 +85,9 @@ function programs() {
   }
 }
 
-function check(name, args, environment) {
+function check(name, args, environment, program = process.execPath) {
   const started = Date.now()
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
+  const { status, signal, stdout, stderr } = spawnSync(program, args, {
     cwd: root,
     encoding: 'utf8',
     env: {

@@ -1,0 +1,248 @@
+#include "kernels/attention_pass.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cell_rows.h"
+#include "kernels/few_lanes.h"
+#include "kernels/live_cells.h"
+#include "kernels/many_lanes.h"
+#include "kernels/vector.h"
+
+namespace llamero::kernels {
+namespace {
+
+constexpr float kNone = -std::numeric_limits<float>::infinity();
+
+template <class Rows>
+void ConvertRows(const char* rows, size_t stride, int64_t count, int64_t size, float* numbers) {
+  for (int64_t i = 0; i < count; i++) {
+    for (int64_t d = 0; d < size; d += kWidth) Store(numbers + i * size + d, Rows::At(rows + i * stride, d));
+  }
+}
+
+/// kWindow rows in single precision, those beyond `count` zero.
+void Convert(const ggml_tensor* tensor, const char* rows, int64_t count, float* numbers) {
+  const int64_t size = tensor->ne[0];
+  switch (tensor->type) {
+    case GGML_TYPE_F16:
+      ConvertRows<HalfRows>(rows, tensor->nb[1], count, size, numbers);
+      break;
+    case GGML_TYPE_BF16:
+      ConvertRows<BrainRows>(rows, tensor->nb[1], count, size, numbers);
+      break;
+    case GGML_TYPE_Q8_0:
+      ConvertRows<ByteRows>(rows, tensor->nb[1], count, size, numbers);
+      break;
+    default:
+      ConvertRows<FloatRows>(rows, tensor->nb[1], count, size, numbers);
+  }
+  std::fill_n(numbers + count * size, (kWindow - count) * size, 0.0f);
+}
+
+}  // namespace
+
+const uint16_t* MaskRow(const ggml_tensor* mask, int64_t stream, int64_t row) {
+  if (mask == nullptr) return nullptr;
+  const char* data = static_cast<const char*>(mask->data);
+  return reinterpret_cast<const uint16_t*>(data + row * mask->nb[1] + stream % mask->ne[3] * mask->nb[3]);
+}
+
+AttentionPass::AttentionPass(const ggml_tensor* dst, const AttentionShape& shape, const AttentionScratch& scratch)
+    : q_(dst->src[0]), k_(dst->src[1]), v_(dst->src[2]), mask_(dst->src[3]), shape_(shape), scratch_(scratch) {
+  std::memcpy(&scale_, dst->op_params, sizeof(float));
+  std::memcpy(&max_bias_, dst->op_params + 1, sizeof(float));
+  std::memcpy(&soft_cap_, dst->op_params + 2, sizeof(float));
+  if (soft_cap_ != 0) scale_ /= soft_cap_;
+}
+
+void AttentionPass::Begin(const AttentionBlock& block, bool biased) {
+  block_ = block;
+  biased_ = biased;
+  std::fill_n(scratch_.largest, shape_.lanes, kNone);
+  std::fill_n(scratch_.sums, shape_.lanes, 0.0f);
+  std::fill_n(scratch_.values, block.Lanes() * shape_.value_size, 0.0f);
+  std::fill_n(scratch_.waiting_n, block.rows, 0);
+  scratch_.has_queries = false;
+  for (int64_t i = 0; i < block.Heads(); i++) slopes_[i] = Slope(block.head + i);
+}
+
+/// As in the paper on ALiBi, https://arxiv.org/abs/2108.12409, and for numbers of heads that are no power of two.
+float AttentionPass::Slope(int64_t head) const {
+  if (max_bias_ <= 0) return 1;
+  const auto whole = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(shape_.heads)));
+  if (head < whole) return std::pow(std::exp2(-max_bias_ / whole), static_cast<float>(head + 1));
+  return std::pow(std::exp2(-max_bias_ / 2 / whole), static_cast<float>(2 * (head - whole) + 1));
+}
+
+void AttentionPass::TakeWindow(int64_t window, const uint64_t* live) {
+  int64_t seen = 0;
+  for (int64_t row = 0; row < block_.rows; row++) seen += std::popcount(live[row]);
+  if (seen == 0) return;
+  // In vector operations by number of a head. Row by row about twice as many are spent on a lane and cell: the sum over
+  // a vector, and numbers that are converted for each row again.
+  const int64_t used = block_.Lanes();
+  const int64_t vectors = (used + kWidth - 1) / kWidth;
+  const int64_t by_row = 2 * seen * block_.Heads() / kWidth;
+  const int64_t together = kWindow * vectors + 2 * kWindow / kWidth + kWindow / 8;
+  if (by_row > together && block_.key_heads == 1) return TakeTogether(window, live);
+  for (int64_t row = 0; row < block_.rows; row++) Gather(row, window, live[row]);
+}
+
+// Row by row.
+
+void AttentionPass::Gather(int64_t row, int64_t window, uint64_t live) {
+  int32_t* waiting = scratch_.waiting + row * 2 * kWindow;
+  int32_t& count = scratch_.waiting_n[row];
+  for (; live != 0; live &= live - 1)
+    waiting[count++] = static_cast<int32_t>(window * kWindow + std::countr_zero(live));
+  if (count < kWindow) return;
+  TakeCells(row, waiting, kWindow);
+  count -= kWindow;
+  std::copy_n(waiting + kWindow, count, waiting);
+}
+
+void AttentionPass::End() {
+  for (int64_t row = 0; row < block_.rows; row++) {
+    const int64_t count = scratch_.waiting_n[row];
+    if (count > 0) TakeCells(row, scratch_.waiting + row * 2 * kWindow, count);
+  }
+}
+
+void AttentionPass::TakeCells(int64_t row, const int32_t* cells, int64_t count) {
+  FewLanes few;
+  few.key_stride = k_->nb[1];
+  few.value_stride = v_->nb[1];
+  few.key_size = shape_.key_size;
+  few.value_size = shape_.value_size;
+  few.key_bytes = ggml_row_size(k_->type, shape_.key_size);
+  few.value_bytes = ggml_row_size(v_->type, shape_.value_size);
+  few.key_type = k_->type;
+  few.value_type = v_->type;
+  ScoreRule rule;
+  rule.scale = scale_;
+  rule.soft_cap = soft_cap_;
+  rule.mask = biased_ ? MaskRow(mask_, block_.stream, block_.row + row) : nullptr;
+  for (int64_t key_head = 0; key_head < block_.key_heads; key_head++) {
+    few.keys = CellRow(k_, key_head, 0);
+    few.values = CellRow(v_, key_head, 0);
+    for (int64_t i = 0; i < block_.group; i += FewLanes::kHeads) {
+      const int64_t head = key_head * block_.group + i;
+      const int64_t lane = row * block_.Heads() + head;
+      rule.slopes = slopes_ + head;
+      few.Take(cells, count, std::min(FewLanes::kHeads, block_.group - i), Query(row, head), q_->nb[2] / sizeof(float),
+               rule, scratch_.largest + lane, scratch_.sums + lane, scratch_.values + lane * shape_.value_size);
+    }
+  }
+}
+
+// A window for all lanes at once.
+
+void AttentionPass::TakeTogether(int64_t window, const uint64_t* live) {
+  const int64_t first = window * kWindow;
+  const int64_t count = std::min(kWindow, shape_.cells - first);
+  const int64_t used = block_.Lanes();
+  const int64_t lanes = (used + kWidth - 1) / kWidth * kWidth;
+  if (!scratch_.has_queries) PackQueries(lanes);
+  Convert(k_, CellRow(k_, 0, first), count, scratch_.keys);
+  MultiplyKeys(scratch_.keys, scratch_.queries, shape_.key_size, lanes, scratch_.weights);
+  if (soft_cap_ != 0) {
+    for (int64_t i = 0; i < kWindow * lanes; i += kWidth) {
+      Store(scratch_.weights + i, soft_cap_ * Tanh(Load(scratch_.weights + i)));
+    }
+  }
+  if (biased_) AddBias(first, count, lanes);
+  if (!std::all_of(live, live + block_.rows, [](uint64_t cells) { return cells == ~uint64_t{0}; })) {
+    HideDead(live, lanes);
+  }
+  Weigh(lanes);
+  for (int64_t lane = 0; lane < used; lane++) {
+    if (scratch_.factors[lane] == 1) continue;
+    float* values = scratch_.values + lane * shape_.value_size;
+    for (int64_t d = 0; d < shape_.value_size; d += kWidth)
+      Store(values + d, Load(values + d) * scratch_.factors[lane]);
+  }
+  Convert(v_, CellRow(v_, 0, first), count, scratch_.contents);
+  AddValues(scratch_.weights, scratch_.contents, shape_.value_size, lanes, used, scratch_.values);
+}
+
+void AttentionPass::PackQueries(int64_t lanes) {
+  std::fill_n(scratch_.queries, lanes * shape_.key_size, 0.0f);
+  for (int64_t row = 0; row < block_.rows; row++) {
+    for (int64_t head = 0; head < block_.Heads(); head++) {
+      const float* query = Query(row, head);
+      float* packed = scratch_.queries + row * block_.Heads() + head;
+      for (int64_t d = 0; d < shape_.key_size; d++) packed[d * lanes] = query[d] * scale_;
+    }
+  }
+  scratch_.has_queries = true;
+}
+
+void AttentionPass::AddBias(int64_t first, int64_t count, int64_t lanes) {
+  for (int64_t row = 0; row < block_.rows; row++) {
+    const uint16_t* mask = MaskRow(mask_, block_.stream, block_.row + row) + first;
+    for (int64_t cell = 0; cell < count; cell++) {
+      if (mask[cell] == kMinusInfinity) continue;
+      const uint16_t halves[kWidth] = {mask[cell]};
+      const float bias = LoadHalf(halves)[0];
+      float* scores = scratch_.weights + cell * lanes + row * block_.Heads();
+      for (int64_t head = 0; head < block_.Heads(); head++) scores[head] += slopes_[head] * bias;
+    }
+  }
+}
+
+void AttentionPass::HideDead(const uint64_t* live, int64_t lanes) {
+  std::fill_n(scratch_.low, lanes, 0);
+  std::fill_n(scratch_.high, lanes, 0);
+  for (int64_t row = 0; row < block_.rows; row++) {
+    std::fill_n(scratch_.low + row * block_.Heads(), block_.Heads(), static_cast<int32_t>(live[row]));
+    std::fill_n(scratch_.high + row * block_.Heads(), block_.Heads(), static_cast<int32_t>(live[row] >> 32));
+  }
+  for (int64_t cell = 0; cell < kWindow; cell++) {
+    const int32_t* bits = cell < 32 ? scratch_.low : scratch_.high;
+    for (int64_t lane = 0; lane < lanes; lane += kWidth) {
+      float* score = scratch_.weights + cell * lanes + lane;
+      Integers seen;
+      std::memcpy(&seen, bits + lane, sizeof(seen));
+      seen = (seen << static_cast<int>(31 - cell % 32)) >> 31;
+      Store(score, Select(seen, Load(score), Broadcast(kNone)));
+    }
+  }
+}
+
+/// Turns a window's scores into weights relative to each lane's largest score, which may be new: then what was weighed
+/// before shrinks by the lane's factor.
+void AttentionPass::Weigh(int64_t lanes) {
+  for (int64_t lane = 0; lane < lanes; lane += kWidth) {
+    float* weights = scratch_.weights + lane;
+    const Vector before = Load(scratch_.largest + lane);
+    Vector most = before;
+    for (int64_t cell = 0; cell < kWindow; cell++) most = Max(most, Load(weights + cell * lanes));
+    // A lane that has seen nothing yet: relative to 0, so that minus infinity stays what it is.
+    const Vector base = Select(most == kNone, Vector{}, most);
+    Vector added = {};
+    for (int64_t cell = 0; cell < kWindow; cell++) {
+      const Vector weight = Exp(Load(weights + cell * lanes) - base);
+      Store(weights + cell * lanes, weight);
+      added += weight;
+    }
+    const Vector factor = Exp(before - base);
+    Store(scratch_.factors + lane, Select(before == most, Broadcast(1), factor));
+    Store(scratch_.sums + lane, Load(scratch_.sums + lane) * factor + added);
+    Store(scratch_.largest + lane, most);
+  }
+}
+
+const float* AttentionPass::Query(int64_t row, int64_t head) const {
+  const char* data = static_cast<const char*>(q_->data);
+  return reinterpret_cast<const float*>(data + (block_.row + row) * q_->nb[1] + (block_.head + head) * q_->nb[2] +
+                                        block_.stream * q_->nb[3]);
+}
+const char* AttentionPass::CellRow(const ggml_tensor* tensor, int64_t key_head, int64_t cell) const {
+  const char* data = static_cast<const char*>(tensor->data);
+  return data + cell * tensor->nb[1] + (block_.key_head + key_head) * tensor->nb[2] + block_.stream * tensor->nb[3];
+}
+
+}  // namespace llamero::kernels

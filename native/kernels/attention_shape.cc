@@ -1,0 +1,68 @@
+#include "kernels/attention_shape.h"
+
+#include <algorithm>
+
+#include "kernels/attention_scratch.h"
+
+namespace llamero::kernels {
+namespace {
+
+// Of a single row, so many heads that share their keys are too few for matrix products.
+constexpr int64_t kFewHeads = 8;
+
+int64_t Quotient(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+bool KnownRows(const ggml_tensor* rows) {
+  const bool type = rows->type == GGML_TYPE_F16 || rows->type == GGML_TYPE_BF16 || rows->type == GGML_TYPE_F32 ||
+                    rows->type == GGML_TYPE_Q8_0;
+  return type && rows->nb[0] == ggml_type_size(rows->type) && rows->ne[0] % std::max(kWidth, 8) == 0;
+}
+
+}  // namespace
+
+bool AttentionShape::Known(const ggml_tensor* dst) {
+  const ggml_tensor* q = dst->src[0];
+  const ggml_tensor* k = dst->src[1];
+  const ggml_tensor* v = dst->src[2];
+  const ggml_tensor* mask = dst->src[3];
+  if (q->type != GGML_TYPE_F32 || q->nb[0] != sizeof(float) || !KnownRows(k) || !KnownRows(v)) return false;
+  if (k->ne[2] != v->ne[2] || q->ne[2] % k->ne[2] != 0 || k->ne[3] != q->ne[3] || v->ne[3] != q->ne[3]) return false;
+  return mask == nullptr || (mask->type == GGML_TYPE_F16 && mask->ne[2] == 1 && mask->nb[0] == sizeof(uint16_t));
+}
+
+AttentionShape::AttentionShape(const ggml_tensor* dst, int threads) {
+  const ggml_tensor* q = dst->src[0];
+  const ggml_tensor* k = dst->src[1];
+  key_size = k->ne[0];
+  value_size = dst->src[2]->ne[0];
+  rows = q->ne[1];
+  heads = q->ne[2];
+  key_heads = k->ne[2];
+  streams = q->ne[3];
+  cells = k->ne[1];
+  windows = Quotient(cells, kWindow);
+
+  group = heads / key_heads;
+  group_blocks = Quotient(group, kMostLanes);
+  block_group = Quotient(group, group_blocks);
+  block_key_heads = rows == 1 && group <= kFewHeads ? std::min(key_heads, kMostLanes / group) : 1;
+  key_head_blocks = Quotient(key_heads, block_key_heads);
+  block_heads = block_key_heads * block_group;
+  block_rows = std::min(rows, kMostLanes / block_heads);
+  row_blocks = Quotient(rows, block_rows);
+  lanes = Quotient(block_heads * block_rows, kWidth) * kWidth;
+  blocks = streams * key_head_blocks * group_blocks * row_blocks;
+
+  // One row's items are dealt out evenly, many rows' are taken as threads come free: some more of them then.
+  const int64_t wanted = rows == 1 ? threads : 3 * threads;
+  shares = 1;
+  while (shares < windows && blocks * shares < wanted && (rows > 1 || blocks * shares % threads != 0)) shares++;
+
+  live_size = (rows == 1 ? threads * windows : streams * windows * rows) * sizeof(uint64_t) + threads * sizeof(int64_t);
+  live_size = Quotient(live_size, 64) * 64;
+  scratch_size = AttentionScratch::Size(*this);
+  partial_size = shares == 1 ? 0 : blocks * shares * block_heads * block_rows * (2 + value_size) * sizeof(float);
+  size = 64 + live_size + threads * scratch_size + partial_size;
+}
+
+}  // namespace llamero::kernels

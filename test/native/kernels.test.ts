@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { openModel, type Model } from '../../lib/model/index.js'
+import { cpuModules } from '../../lib/native.js'
+import { smollm2Path } from '../support/real-models.js'
+
+const tool = join(import.meta.dirname, '..', '..', '.cmake', 'release', 'bin', 'kernel-check')
+const run = promisify(execFile)
+
+interface Findings {
+  readonly cases: number
+  readonly own: number
+  readonly upstream: number
+  readonly worse: readonly string[]
+}
+
+beforeAll(() => {
+  if (!existsSync(tool))
+    throw new Error("The tool that checks kernels is not built; run 'npm run build:peers' and repeat.")
+})
+
+describe('our kernels of every CPU module that this machine can run', () => {
+  const usable = cpuModules().filter(({ score }) => score > 0)
+
+  it.each(usable)('$name is as exact as upstream, over random shapes', { timeout: 300_000 }, async ({ path }) => {
+    const { stdout } = await run(tool, [path, '20261126', '150'])
+    const findings = JSON.parse(stdout) as Findings
+    expect(findings.cases).toBe(150)
+    expect(findings.worse).toEqual([])
+  })
+})
+
+describe('a model of which our kernels compute', () => {
+  const prompt = `The sea was calm. ${'The boat went out in the morning and came back in the evening. '.repeat(6)}One day`
+
+  async function logprobs(kernels: 'llamero' | 'upstream'): Promise<number[]> {
+    const model: Model = await openModel({ path: await smollm2Path() }, { kernels, contextSize: 1024, parallel: 1 })
+    try {
+      const { logprobs = [] } = await model.generate(prompt, { maxTokens: 8, logprobs: 1, temperature: 0 })
+      return logprobs.map(([first]) => first!.logprob)
+    } finally {
+      await model.close()
+    }
+  }
+
+  it('says what it says by upstream, but for rounding', { timeout: 120_000 }, async () => {
+    const [own, upstream] = [await logprobs('llamero'), await logprobs('upstream')]
+    expect(own).toHaveLength(8)
+    for (const [index, value] of own.entries()) expect(Math.abs(value - upstream[index]!)).toBeLessThan(0.1)
+    // Not the same to the last bit, or one of the two was not asked.
+    expect(own).not.toEqual(upstream)
+  })
+})
