@@ -184,7 +184,7 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
   if (last_decode_ended_ != Clock::time_point{}) {
     stats_.between_decodes_ms += MillisecondsBetween(last_decode_ended_, decode_started_);
   }
-  stats_.threads = ThreadsFor(context_.batch_tokens()).threads;
+  stats_.threads = ThreadsFor(plan);
   Context::Outcome outcome = Context::Outcome::kBroken;
   try {
     outcome = context_.Decode(static_cast<int>(stats_.threads));
@@ -207,10 +207,9 @@ void Loop::Learn(const Plan& plan, double milliseconds) {
   // A step of many tokens has few barriers for its work; neighbours cost it little more than their share.
   if (options_.adapt_threads && tokens <= kFewTokens) {
     ThreadState& state = ThreadsFor(context_.batch_tokens());
-    state = NextThreads(state, milliseconds / tokens);
+    if (state.threads == stats_.threads) state = NextThreads(state, milliseconds / tokens);
   }
-  const bool drafts = std::any_of(plan.runs.begin(), plan.runs.end(), [](const PlanRun& run) { return run.draft > 0; });
-  if (!drafts) pace_ = LearnPace(pace_, PaceOf(plan, milliseconds));
+  if (DraftedTokens(plan) == 0) pace_ = LearnPace(pace_, PaceOf(plan, milliseconds));
 }
 
 void Loop::Harvest(const Plan& plan) {
@@ -254,7 +253,7 @@ void Loop::StartOver(Sequence& sequence) {
 /// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.
 void Loop::OnNoCells(const Plan& plan) {
   Sequence& last = sequences_.at(plan.runs.back().id);
-  drafts_held_ = std::any_of(plan.runs.begin(), plan.runs.end(), [](const PlanRun& run) { return run.draft > 0; });
+  drafts_held_ = DraftedTokens(plan) > 0;
   if (drafts_held_) return;  // perhaps they were too much
   if (plan.runs.size() > 1 || last.computed() > 0) {
     Preempt(last);

@@ -123,6 +123,7 @@ class Loop {
   void Remove(Sequences::iterator position);
   News& NewsOf(int64_t id);
   ThreadState& ThreadsFor(size_t tokens);
+  int64_t ThreadsFor(const Plan& plan);
   void Publish();
 
   std::shared_ptr<const Model> model_;

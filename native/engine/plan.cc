@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 
 namespace llamero {
@@ -165,6 +166,11 @@ class Planner {
 };
 
 }  // namespace
+
+int64_t DraftedTokens(const Plan& plan) {
+  return std::accumulate(plan.runs.begin(), plan.runs.end(), int64_t{0},
+                         [](int64_t sum, const PlanRun& run) { return sum + run.draft; });
+}
 
 Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits) {
   return Planner(std::move(sequences), limits).Take();

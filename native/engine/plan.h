@@ -45,6 +45,9 @@ struct Plan {
   std::vector<int64_t> preempted;  // lose their cells before the runs and start over later
 };
 
+/// Proposed tokens of all runs.
+int64_t DraftedTokens(const Plan& plan);
+
 /// Decides what one step computes. A sequence has tokens known and a smaller number computed; a step narrows the gap.
 /// Prefill, chunks of it, and recomputing after a preemption are all that one thing.
 ///
