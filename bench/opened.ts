@@ -22,6 +22,7 @@ export function withBatchSize(batchSize: number): Addon {
   const addon = nativeAddon()
   return {
     ...addon,
-    engineCreate: (model, options, onNews) => addon.engineCreate(model, { ...options, batchSize }, onNews),
+    engineCreate: (model, options, onNews, draft) =>
+      addon.engineCreate(model, { ...options, batchSize }, onNews, draft),
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { LlameroError } from './errors.js'
 import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
-import type { DraftOdds, DraftQuestion, NgramMatch, StepCosts, StepReport } from './native-draft-types.js'
+import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
 import type {
   BudgetLimits,
@@ -222,6 +222,8 @@ export interface NativeRequest extends NativeCacheRoot {
   readonly draftTokens: number
   /** Propose as many as pay; else always as many as there are. */
   readonly adaptDrafts: boolean
+  /** Ask the engine's draft model too, if it has one. */
+  readonly draftModel: boolean
 }
 
 export interface NativeScaledAdapter {
@@ -274,6 +276,9 @@ export interface NativeEngineStats extends NativeCacheStats {
   /** Tokens proposed by speculation, and those of them that were said. */
   readonly draftTokens: number
   readonly acceptedTokens: number
+  /** Decodes of the draft model, and their time; no part of `steps` and `decodeMs`. */
+  readonly draftModelSteps: number
+  readonly draftModelMs: number
   readonly running: number
   readonly waiting: number
   readonly parked: number
@@ -307,7 +312,7 @@ export interface AssembledText {
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
-export interface Addon extends EmbedderAddon {
+export interface Addon extends DraftAddon, EmbedderAddon {
   /** Hands over the class that errors are thrown as. */
   initialize(ErrorClass: typeof LlameroError): void
   /** The CPU modules in a folder, best first. */
@@ -343,10 +348,12 @@ export interface Addon extends EmbedderAddon {
   /** Idempotent; running requests keep it alive. The engine lets go of it when nothing runs, or with another set. */
   adapterClose(adapter: NativeAdapter, engine: NativeEngine | undefined): Promise<void>
 
+  /** `draftModel` proposes tokens for the requests that want that; it must have the model's vocabulary. */
   engineCreate(
     model: NativeModel,
     options: NativeEngineOptions,
     onNews: (news: NativeNews[]) => void,
+    draftModel: NativeModel | undefined,
   ): Promise<NativeEngine>
   engineInfo(engine: NativeEngine): NativeEngineInfo
   /** Queues a request and returns its id, unique per engine. */
@@ -382,11 +389,4 @@ export interface Addon extends EmbedderAddon {
   nextThreads(state: ThreadState, cost: number): ThreadState
   /** Bytes of tokens to whole characters up to the first stop string, as a generation shows them. */
   assembleText(pieces: readonly Uint8Array[], stop: readonly string[]): AssembledText
-  /** Reads the first `first` tokens at once and the others one by one, then proposes `count` tokens for what follows. */
-  findNgram(tokens: Int32Array, first: number, count: number): NgramMatch
-  /** The odds after a token behind a match of that length: was it what had followed there? */
-  learnMatch(odds: DraftOdds, length: number, hit: boolean): DraftOdds
-  /** The rule of drafts after one more step, and how many tokens it proposes in the next. */
-  learnStep(costs: StepCosts, step: StepReport): StepCosts
-  draftLength(costs: StepCosts, odds: DraftOdds, question: DraftQuestion): number
 }

@@ -110,6 +110,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("assembleText", AssembleText);
   add("findNgram", FindNgram);
   add("learnMatch", LearnOneMatch);
+  add("learnLead", LearnOneLead);
+  add("fadeLeads", FadeLeads);
+  add("leadChance", ChanceOfLead);
   add("learnStep", LearnOneStep);
   add("draftLength", LengthOfDraft);
   return exports;

@@ -38,15 +38,21 @@ export class Engine {
     this.#capacity = queueLimit + this.info.maxSequences
   }
 
-  static async create(addon: Addon, model: NativeModel, options: NativeEngineOptions): Promise<Engine> {
+  static async create(
+    addon: Addon,
+    model: NativeModel,
+    options: NativeEngineOptions,
+    draftModel?: NativeModel,
+  ): Promise<Engine> {
     const readers = new Map<number, NewsReader>()
-    const native = await addon.engineCreate(model, options, (news) => {
+    const deliver = (news: readonly NativeNews[]): void => {
       for (const item of news) {
         const reader = readers.get(item.id)
         if (item.finish !== undefined) readers.delete(item.id)
         reader?.take(item)
       }
-    })
+    }
+    const native = await addon.engineCreate(model, options, deliver, draftModel)
     return new Engine(addon, native, readers, options.queueLimit)
   }
 

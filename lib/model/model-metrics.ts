@@ -10,6 +10,10 @@ export interface ModelMetrics {
   readonly draftTokens: number
   /** Those of them that became part of an answer. */
   readonly acceptedTokens: number
+  /** Decodes of the draft model, which do not count as steps. */
+  readonly draftModelSteps: number
+  /** Time in them, summed, in ms. */
+  readonly draftModelMs: number
   /** Requests that are computed now. */
   readonly running: number
   /** Requests that wait for a place. */

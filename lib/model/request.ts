@@ -50,6 +50,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
       adapters: nativeAdapters(options.adapters),
       draftTokens: options.speculation?.maxTokens ?? 0,
       adaptDrafts: options.speculation?.adaptive ?? true,
+      draftModel: options.speculation?.draft ?? false,
     },
     endsWithContext: !shifts && room < maxTokens,
   }

@@ -23,9 +23,18 @@ Napi::Array ToJs(Napi::Env env, const std::array<double, Size>& numbers) {
   return ToArray(env, numbers, [&](double number) { return Napi::Number::New(env, number); });
 }
 
-DraftOdds ToOdds(const Napi::Value& value) {
+template <typename Odds>
+Odds ToOdds(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
-  return {NumbersOf<DraftOdds::kKinds>(given.Get("hits")), NumbersOf<DraftOdds::kKinds>(given.Get("tries"))};
+  return {NumbersOf<Odds::kKinds>(given.Get("hits")), NumbersOf<Odds::kKinds>(given.Get("tries"))};
+}
+
+template <typename Odds>
+Napi::Object OddsToJs(Napi::Env env, const Odds& odds) {
+  auto result = Napi::Object::New(env);
+  result.Set("hits", ToJs(env, odds.hits));
+  result.Set("tries", ToJs(env, odds.tries));
+  return result;
 }
 
 StepCosts ToCosts(const Napi::Value& value) {
@@ -63,11 +72,28 @@ Napi::Value FindNgram(const Napi::CallbackInfo& info) {
 Napi::Value LearnOneMatch(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guard(env, [&]() -> Napi::Value {
-    const DraftOdds odds = LearnMatch(ToOdds(info[0]), ToInteger(info[1]), ToBool(info[2]));
-    auto result = Napi::Object::New(env);
-    result.Set("hits", ToJs(env, odds.hits));
-    result.Set("tries", ToJs(env, odds.tries));
-    return result;
+    return OddsToJs(env, LearnMatch(ToOdds<DraftOdds>(info[0]), ToInteger(info[1]), ToBool(info[2])));
+  });
+}
+
+Napi::Value LearnOneLead(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    return OddsToJs(env, LearnLead(ToOdds<LeadOdds>(info[0]), ToNumber(info[1]), ToBool(info[2])));
+  });
+}
+
+Napi::Value FadeLeads(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value { return OddsToJs(env, Fade(ToOdds<LeadOdds>(info[0]))); });
+}
+
+Napi::Value ChanceOfLead(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&]() -> Napi::Value {
+    const auto own = ToOdds<LeadOdds>(info[0]);
+    const auto all = ToOdds<LeadOdds>(info[1]);
+    return Napi::Number::New(env, info[2].IsUndefined() ? MeanChance(own, all) : ChanceOf(own, all, ToNumber(info[2])));
   });
 }
 
@@ -78,7 +104,10 @@ Napi::Value LearnOneStep(const Napi::CallbackInfo& info) {
     const StepCosts costs = LearnStep(ToCosts(info[0]), {.tokens = IntegerOf(given, "tokens"),
                                                          .drafted = IntegerOf(given, "drafted"),
                                                          .accepted = IntegerOf(given, "accepted"),
-                                                         .milliseconds = NumberOf(given, "milliseconds")});
+                                                         .first_of_size = BoolOf(given, "firstOfSize"),
+                                                         .milliseconds = NumberOf(given, "milliseconds"),
+                                                         .drafting_ms = NumberOf(given, "draftingMs"),
+                                                         .catching_up_ms = NumberOf(given, "catchingUpMs")});
     auto result = Napi::Object::New(env);
     result.Set("single", costs.single);
     result.Set("ratio", ToJs(env, costs.ratio));
@@ -92,11 +121,14 @@ Napi::Value LengthOfDraft(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guard(env, [&]() -> Napi::Value {
     const Napi::Object given = ToObject(info[2]);
-    const DraftAnswer answer = DraftLength(ToCosts(info[0]), ToOdds(info[1]),
+    const DraftAnswer answer = DraftLength(ToCosts(info[0]), ToOdds<DraftOdds>(info[1]),
                                            {.tokens = std::max<int64_t>(1, IntegerOf(given, "tokens")),
                                             .expected = NumberOf(given, "expected"),
                                             .length = IntegerOf(given, "length"),
-                                            .most = IntegerOf(given, "most")});
+                                            .most = IntegerOf(given, "most"),
+                                            .chance = NumberOf(given, "chance"),
+                                            .token_ms = NumberOf(given, "tokenMs"),
+                                            .fixed_ms = NumberOf(given, "fixedMs")});
     return Napi::Number::New(env, static_cast<double>(answer.count));
   });
 }

@@ -68,7 +68,8 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                             .drop = IntegerOf(given, "shiftDrop")},
                   .adapters = ToAdapterSet(given.Get("adapters"), model),
                   .draft_tokens = std::max<int64_t>(0, IntegerOf(given, "draftTokens")),
-                  .adapt_drafts = BoolOf(given, "adaptDrafts")};
+                  .adapt_drafts = BoolOf(given, "adaptDrafts"),
+                  .draft_model = BoolOf(given, "draftModel")};
   request.cache_root = request.adapters->Root(StringOf(given, "cacheKey"));
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
   for (const llama_token token : request.tokens) {
@@ -151,9 +152,10 @@ Napi::Value EngineCreate(const Napi::CallbackInfo& info) {
     const auto model = OpenModel(info[0]);
     const EngineOptions options = ToEngineOptions(info[1]);
     if (!info[2].IsFunction()) throw Failure("ERR_INTERNAL", "engineCreate needs a function for news.");
+    const auto draft_model = info[3].IsUndefined() ? nullptr : OpenModel(info[3]);
     const auto on_news = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
     return Job<std::unique_ptr<Engine>>::Start(
-        info.Env(), {.work = [=] { return std::make_unique<Engine>(model, options); },
+        info.Env(), {.work = [=] { return std::make_unique<Engine>(model, draft_model, options); },
                      .convert = [=](Napi::Env env, std::unique_ptr<Engine>& engine) -> Napi::Value {
                        auto handle = std::make_shared<EngineHandle>(env, std::move(engine), std::move(*on_news));
                        return ToHandle(env, std::make_shared<EngineOwner>(EngineOwner{model, std::move(handle)}));
@@ -214,6 +216,8 @@ Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
     set("outputTokens", static_cast<double>(stats.output_tokens));
     set("draftTokens", static_cast<double>(stats.draft_tokens));
     set("acceptedTokens", static_cast<double>(stats.accepted_tokens));
+    set("draftModelSteps", static_cast<double>(stats.draft_model_steps));
+    set("draftModelMs", stats.draft_model_ms);
     set("running", static_cast<double>(stats.running));
     set("waiting", static_cast<double>(stats.waiting));
     set("parked", static_cast<double>(stats.parked));

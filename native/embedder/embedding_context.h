@@ -60,7 +60,7 @@ class EmbeddingContext {
   EmbeddingContextOptions options_;
   std::function<bool()> should_abort_;
   size_t width_;
-  ComputeThreads threads_{options_.own_kernels};  // outlive the context
+  ComputeThreads threads_{std::make_shared<ThreadPools>(options_.own_kernels)};  // outlive the context
   llama_context_ptr context_;
 };
 

@@ -1,7 +1,6 @@
 #include "engine/compute_threads.h"
 
 #include <ggml-backend.h>
-#include <ggml.h>
 
 #include "failure.h"
 
@@ -12,7 +11,7 @@ constexpr uint32_t kAllKernels = ~uint32_t{0};
 }
 
 /// With loadable backends the pool's functions are not linked but looked up in the CPU module.
-struct ComputeThreads::Pool {
+struct ThreadPools::Pool {
   using New = ggml_threadpool_t (*)(ggml_threadpool_params*);
   using Free = void (*)(ggml_threadpool_t);
   using SetKernels = void (*)(ggml_threadpool_t, uint32_t);
@@ -40,16 +39,20 @@ struct ComputeThreads::Pool {
   Free free = nullptr;
 };
 
-ComputeThreads::ComputeThreads(bool own_kernels) : own_kernels_(own_kernels) {}
-ComputeThreads::~ComputeThreads() = default;
+ThreadPools::ThreadPools(bool own_kernels) : own_kernels_(own_kernels) {}
+ThreadPools::~ThreadPools() = default;
+
+ggml_threadpool_t ThreadPools::Of(int threads) {
+  std::unique_ptr<Pool>& pool = pools_[threads];
+  if (!pool) pool = std::make_unique<Pool>(threads, own_kernels_);
+  return pool->pool;
+}
 
 /// A pool for just so many threads: those of a larger one that have nothing to do spin all the same, and take the cores
 /// from the others. ggml pauses the pool that it leaves.
 void ComputeThreads::Attach(llama_context* context, int threads) {
   if (threads == attached_) return;
-  std::unique_ptr<Pool>& pool = pools_[threads];
-  if (!pool) pool = std::make_unique<Pool>(threads, own_kernels_);
-  llama_attach_threadpool(context, pool->pool, nullptr);
+  llama_attach_threadpool(context, pools_->Of(threads), nullptr);
   llama_set_n_threads(context, threads, threads);
   attached_ = threads;
 }

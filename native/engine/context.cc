@@ -51,9 +51,11 @@ int64_t OutputRows(const ContextOptions& options) {
   return (rows + kOutputBlock - 1) / kOutputBlock * kOutputBlock;
 }
 
-Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort)
+Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort,
+                 std::shared_ptr<ThreadPools> pools)
     : model_(std::move(model)),
       options_(options),
+      threads_(pools ? std::move(pools) : std::make_shared<ThreadPools>(options.own_kernels)),
       adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
       memory_(MemoryOf(model_->get())),
       output_rows_(OutputRows(options)) {

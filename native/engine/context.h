@@ -37,13 +37,17 @@ int64_t OutputRows(const ContextOptions& options);
 class Context {
  public:
   /// Throws Failure: ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_MODEL_REJECTED. `abort` ends a running decode early.
-  Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort);
+  /// `pools` are those of another context whose decodes take turns with these, if there is one.
+  Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort,
+          std::shared_ptr<ThreadPools> pools = nullptr);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   /// What llama.cpp made of the options.
   const ContextOptions& options() const { return options_; }
+  const Model& model() const { return *model_; }
+  const std::shared_ptr<ThreadPools>& pools() const { return threads_.pools(); }
 
   /// The set that decodes compute with from now on; shares its ownership. Returns whether it is another one than before:
   /// then the next decode takes longer, since llama.cpp makes its graphs anew.
@@ -94,8 +98,8 @@ class Context {
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  ComputeThreads threads_{options_.own_kernels};  // outlive the context
-  std::shared_ptr<const AdapterSet> adapters_;    // outlives the context, which knows the adapters' addresses
+  ComputeThreads threads_;                      // outlive the context
+  std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
   Memory memory_;
   std::vector<llama_token> tokens_;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <numeric>
 
 namespace llamero {
 namespace {
@@ -11,6 +11,10 @@ namespace {
 constexpr std::array<double, DraftOdds::kKinds> kPrior = {0.3, 0.5, 0.7, 0.85};
 constexpr double kPriorWeight = 4;
 constexpr double kForget = 1.0 / 32;
+constexpr std::array<double, LeadOdds::kKinds> kLeadPrior = {0.35, 0.5, 0.7, 0.9};
+// A model that was of no use is asked again after some 1,000 steps: a try in vain takes a few, and what it must read for
+// that a few more.
+constexpr double kFade = 1.0 / 512;
 
 // Of an unknown size of step, relative to one token, for each further token. A first draft is short, so that it costs
 // little if this is wrong.
@@ -33,10 +37,20 @@ constexpr int64_t kPlainEvery = 64;
 
 size_t KindOf(int64_t length) { return length >= 16 ? 3 : length >= 8 ? 2 : length >= 4 ? 1 : 0; }
 
+double Blend(double hits, double tries, double prior) { return (hits + prior * kPriorWeight) / (tries + kPriorWeight); }
+
 double Probability(const DraftOdds& odds, int64_t length) {
   const size_t kind = KindOf(length);
-  return (odds.hits[kind] + kPrior[kind] * kPriorWeight) / (odds.tries[kind] + kPriorWeight);
+  return Blend(odds.hits[kind], odds.tries[kind], kPrior[kind]);
 }
+
+template <size_t Kinds>
+void Count(std::array<double, Kinds>& hits, std::array<double, Kinds>& tries, size_t kind, bool hit) {
+  hits[kind] += (hit ? 1 : 0) - hits[kind] * kForget;
+  tries[kind] += 1 - tries[kind] * kForget;
+}
+
+size_t KindOfLead(double lead) { return lead >= 3 ? 3 : lead >= 1.5 ? 2 : lead >= 0.5 ? 1 : 0; }
 
 double GuessOf(double tokens) { return 1 + kGuess * (tokens - 1); }
 
@@ -114,10 +128,32 @@ int64_t LargestStep(const StepCosts& costs) {
 }  // namespace
 
 DraftOdds LearnMatch(DraftOdds odds, int64_t length, bool hit) {
-  const size_t kind = KindOf(length);
-  odds.hits[kind] += (hit ? 1 : 0) - odds.hits[kind] * kForget;
-  odds.tries[kind] += 1 - odds.tries[kind] * kForget;
+  Count(odds.hits, odds.tries, KindOf(length), hit);
   return odds;
+}
+
+LeadOdds LearnLead(LeadOdds odds, double lead, bool hit) {
+  Count(odds.hits, odds.tries, KindOfLead(lead), hit);
+  return odds;
+}
+
+LeadOdds Fade(LeadOdds odds) {
+  for (double& hits : odds.hits) hits *= 1 - kFade;
+  for (double& tries : odds.tries) tries *= 1 - kFade;
+  return odds;
+}
+
+double ChanceOf(const LeadOdds& own, const LeadOdds& all, double lead) {
+  const size_t kind = KindOfLead(lead);
+  return Blend(own.hits[kind], own.tries[kind], Blend(all.hits[kind], all.tries[kind], kLeadPrior[kind]));
+}
+
+double MeanChance(const LeadOdds& own, const LeadOdds& all) {
+  const auto sum = [](const std::array<double, LeadOdds::kKinds>& numbers) {
+    return std::accumulate(numbers.begin(), numbers.end(), 0.0);
+  };
+  const double prior = sum(kLeadPrior) / LeadOdds::kKinds;
+  return Blend(sum(own.hits), sum(own.tries), Blend(sum(all.hits), sum(all.tries), prior));
 }
 
 double CostOf(const StepCosts& costs, int64_t tokens) { return costs.single * RatioOf(costs, tokens); }
@@ -125,6 +161,7 @@ double CostOf(const StepCosts& costs, int64_t tokens) { return costs.single * Ra
 StepCosts LearnStep(StepCosts costs, const StepReport& step) {
   if (step.milliseconds <= 0 || step.tokens <= 0) return costs;
   const int64_t plain = step.tokens - step.drafted;
+  const double plain_ms = costs.single > 0 ? CostOf(costs, plain) : step.milliseconds;
   if (step.drafted == 0) {
     costs.drafted = 0;
     if (costs.balance < kMostEarned) costs.balance += kEarn;
@@ -135,15 +172,18 @@ StepCosts LearnStep(StepCosts costs, const StepReport& step) {
   } else {
     costs.drafted++;
     const double gained = static_cast<double>(plain + step.accepted) / static_cast<double>(plain);
-    const double taken = costs.single > 0 ? step.milliseconds / CostOf(costs, plain) : gained;
-    costs.balance += gained - taken;
-    costs.balance = std::clamp(costs.balance, kLeastBalance, kMostGained);
+    costs.balance += gained - (costs.single > 0 ? step.milliseconds / plain_ms : gained);
   }
-  return LearnCost(costs, step.tokens, step.milliseconds);
+  costs.balance -= step.drafting_ms / plain_ms;
+  // What a draft model must read first is an investment: it takes what is there, but no drafts.
+  costs.balance -= std::clamp(step.catching_up_ms / plain_ms, 0.0, std::max(0.0, costs.balance));
+  costs.balance = std::clamp(costs.balance, kLeastBalance, kMostGained);
+  return step.first_of_size ? costs : LearnCost(costs, step.tokens, step.milliseconds);
 }
 
 DraftAnswer DraftLength(const StepCosts& costs, const DraftOdds& odds, const DraftQuestion& question) {
-  if (question.length == 0 || costs.single <= 0 || costs.balance < 0 || costs.drafted >= kPlainEvery) return {};
+  const bool nothing = question.length == 0 && question.chance <= 0;
+  if (nothing || costs.single <= 0 || costs.balance < 0 || costs.drafted >= kPlainEvery) return {};
   const int64_t most = std::min(question.most, LargestStep(costs) - question.tokens);
   const double plain = CostOf(costs, question.tokens);
   const double affordable = plain * (1 + costs.balance - kLeastBalance);  // if nothing is accepted
@@ -152,16 +192,24 @@ DraftAnswer DraftLength(const StepCosts& costs, const DraftOdds& odds, const Dra
   double chance = 1;
   double expected = 0;
   for (int64_t count = 1; count <= most; count++) {
-    chance *= Probability(odds, question.length + count - 1);
+    chance *= question.chance > 0 ? question.chance : Probability(odds, question.length + count - 1);
     expected += chance;
-    const double cost = CostOf(costs, question.tokens + count);
+    const double drafting = question.fixed_ms + question.token_ms * static_cast<double>(count);
+    const double cost = CostOf(costs, question.tokens + count) + drafting;
     if (cost > affordable) break;
     const double here = (question.expected + expected) / cost;
     if (here <= best_rate) continue;
     best_rate = here;
-    best = {count, expected};
+    best = {count, expected, here};
   }
   return best;
+}
+
+double LeastChance(const StepCosts& costs, const DraftQuestion& question) {
+  if (costs.single <= 0) return 0;
+  const double plain = CostOf(costs, question.tokens);
+  const double more = CostOf(costs, question.tokens + 1) - plain + question.token_ms;
+  return std::max(0.0, more) * question.expected / plain;
 }
 
 }  // namespace llamero

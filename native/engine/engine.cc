@@ -11,9 +11,10 @@ const char* const kClosed = "The model was closed; load it again to generate.";
 
 }  // namespace
 
-Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
+Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model,
+               const EngineOptions& options)
     : options_(options),
-      loop_(std::move(model), options.loop, abort_,
+      loop_(std::move(model), std::move(draft_model), options.loop, abort_,
             {.before_decode = [this](std::vector<int64_t> ids) { BeforeDecode(std::move(ids)); },
              .after_decode = [this] { AfterDecode(); },
              .publish = [this](std::vector<News> news) { Publish(std::move(news)); },

@@ -37,8 +37,8 @@ struct EngineOptions {
 /// E7  The disk's thread only posts commands, and ends before the engine's thread does.
 class Engine {
  public:
-  /// Throws Failure as Context does.
-  Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
+  /// Throws Failure as Context and DraftModel do; `draft_model` may be absent.
+  Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

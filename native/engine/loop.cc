@@ -13,15 +13,23 @@ constexpr double kFewTokens = 64;
 
 const char* const kBrokenMessage = "The engine's context broke in an earlier step; close the model and load it again.";
 
+std::unique_ptr<DraftModel> MakeDraftModel(std::shared_ptr<const Model> model, const Context& target,
+                                           const LoopOptions& options, const std::atomic<bool>& abort) {
+  if (!model) return nullptr;
+  return std::make_unique<DraftModel>(std::move(model), target, options.cache.idle_limit, abort);
+}
+
 }  // namespace
 
-Loop::Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const std::atomic<bool>& abort, Hooks hooks)
+Loop::Loop(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model, const LoopOptions& options,
+           const std::atomic<bool>& abort, Hooks hooks)
     : model_(std::move(model)),
       options_(options),
       context_(model_, options.context, abort),
       cache_(context_, options.cache, hooks.on_disk),
       hooks_(std::move(hooks)),
-      turns_(options.step_target_ms) {
+      turns_(options.step_target_ms),
+      speculator_(MakeDraftModel(std::move(draft_model), context_, options, abort)) {
   const int threads = context_.options().threads;
   for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
 }
@@ -248,6 +256,7 @@ void Loop::Harvest(const Plan& plan) {
 void Loop::StartOver(Sequence& sequence) {
   cache_.Release(sequence.slot);
   sequence.Forget();
+  speculator_.Forget(sequence.id());
 }
 
 /// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.
@@ -267,6 +276,7 @@ void Loop::Preempt(Sequence& sequence) {
   if (sequence.slot == Sequence::kNoSlot) return;
   cache_.Release(sequence.slot);
   sequence.Forget();
+  speculator_.Forget(sequence.id());
   stats_.preemptions++;
 }
 
@@ -283,6 +293,7 @@ void Loop::Remove(Sequences::iterator position) {
   if (sequence.slot != Sequence::kNoSlot) {
     cache_.Release(sequence.slot, sequence.session());
   }
+  speculator_.Forget(sequence.id());
   sequences_.erase(position);
 }
 
@@ -318,6 +329,7 @@ void Loop::Publish() {
 
 EngineStats Loop::Stats() const {
   EngineStats stats = stats_;
+  stats.draft_model_steps = speculator_.model_steps();
   stats.cells_used = cache_.live_cells();
   stats.cells_cached = cache_.cells() - stats.cells_used;
   stats.cache = cache_.counters();

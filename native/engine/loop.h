@@ -32,6 +32,8 @@ struct EngineStats {
   int64_t output_tokens = 0;
   int64_t draft_tokens = 0;
   int64_t accepted_tokens = 0;
+  int64_t draft_model_steps = 0;
+  double draft_model_ms = 0;
   int64_t running = 0;
   int64_t waiting = 0;
   int64_t parked = 0;
@@ -63,7 +65,9 @@ class Loop {
     std::function<void()> on_disk;
   };
 
-  Loop(std::shared_ptr<const Model> model, const LoopOptions& options, const std::atomic<bool>& abort, Hooks hooks);
+  /// `draft_model` may be absent.
+  Loop(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model, const LoopOptions& options,
+       const std::atomic<bool>& abort, Hooks hooks);
 
   void Submit(int64_t id, Request request, Clock::time_point submitted);
   void Cancel(int64_t id);
@@ -103,7 +107,7 @@ class Loop {
 
   Plan MakePlan();
   Plan PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates, int64_t draft_budget);
-  void ProposeDrafts(std::vector<PlanSequence>& candidates, int64_t budget);
+  bool ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates, int64_t budget);
   std::vector<PlanSequence> Candidates();
   bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
   bool WaitsForDisk(Sequence& sequence, int64_t reusable);

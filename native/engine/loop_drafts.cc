@@ -1,5 +1,7 @@
 // The loop's steps that concern proposed tokens.
 #include <algorithm>
+#include <chrono>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -7,18 +9,40 @@
 
 namespace llamero {
 
-/// Those of another adapter set wait, and propose nothing.
-void Loop::ProposeDrafts(std::vector<PlanSequence>& candidates, int64_t budget) {
+/// Whether anybody proposes something in the step of that plan. Drafts run in steps without prompts only; where a prompt
+/// is under way a step without its chunk is left out to see what one costs.
+bool Loop::ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates, int64_t budget) {
   std::vector<Sequence*> generating;
-  for (const PlanSequence& candidate : candidates) {
-    if (!candidate.waits && !candidate.parked && candidate.computed > 0) {
-      generating.push_back(&sequences_.at(candidate.id));
-    }
+  for (const PlanRun& run : plan.runs) {
+    Sequence& sequence = sequences_.at(run.id);
+    if (!run.sample || run.count > 1 || sequence.slot == Sequence::kNoSlot) return false;
+    generating.push_back(&sequence);
   }
-  speculator_.Propose(generating, budget, context_.options().cells);
+  const auto speculates = [](const Sequence* sequence) { return sequence->drafter().most() > 0; };
+  const auto prefills = [](const PlanSequence& one) {
+    return !one.waits && !one.parked && one.computed > 0 && one.known - one.computed > 1;
+  };
+  if (budget == 0 || std::none_of(generating.begin(), generating.end(), speculates)) return false;
+  if (std::any_of(candidates.begin(), candidates.end(), prefills)) return false;
+  const double milliseconds =
+      speculator_.Propose(generating, {.budget = budget,
+                                       .cells = context_.options().cells,
+                                       .step_ms = options_.step_target_ms,
+                                       .threads = static_cast<int>(ThreadsFor(generating.size()).threads)});
+  stats_.draft_model_ms += milliseconds;
+  if (last_decode_ended_ != Clock::time_point{}) {  // a draft model's decodes are no time between decodes
+    last_decode_ended_ +=
+        std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
+  }
+  std::map<int64_t, int64_t> lengths;
+  for (const Sequence* sequence : generating) lengths[sequence->id()] = static_cast<int64_t>(sequence->draft().size());
+  bool any = false;
   for (PlanSequence& candidate : candidates) {
-    candidate.draft = candidate.waits ? 0 : static_cast<int64_t>(sequences_.at(candidate.id).draft().size());
+    const auto length = lengths.find(candidate.id);
+    candidate.draft = length == lengths.end() ? 0 : length->second;
+    any = any || candidate.draft > 0;
   }
+  return any;
 }
 
 /// Prefixes give way to known tokens; proposed ones take only cells that hold nothing.

@@ -47,16 +47,18 @@ Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candid
     own += candidate.own;
     candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters;
   }
-  ProposeDrafts(candidates, draft_budget);
   BudgetLimits limits = LimitsOf(candidates);
   limits.added_ms = options_.step_target_ms;
   limits.most = context.micro_batch_size;
-  return PlanStep(std::move(candidates), {.batch_size = context.batch_size,
-                                          .max_sequences = context.max_sequences,
-                                          .cells = context.cells,
-                                          .shared = cache_.live_cells() - own,
-                                          .prefill_budget = PrefillBudget(pace_, limits),
-                                          .draft_budget = draft_budget});
+  const PlanLimits plan_limits{.batch_size = context.batch_size,
+                               .max_sequences = context.max_sequences,
+                               .cells = context.cells,
+                               .shared = cache_.live_cells() - own,
+                               .prefill_budget = PrefillBudget(pace_, limits),
+                               .draft_budget = draft_budget};
+  Plan plan = PlanStep(candidates, plan_limits);
+  if (!ProposeDrafts(plan, candidates, draft_budget)) return plan;
+  return PlanStep(std::move(candidates), plan_limits);
 }
 
 /// Those that run, and of those that wait the first ones in rank. One that begins like another that is still being

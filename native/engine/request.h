@@ -64,6 +64,7 @@ struct Request {
   std::shared_ptr<const AdapterSet> adapters;
   int64_t draft_tokens = 0;  // most tokens that a step may propose and verify; 0: none
   bool adapt_drafts = true;  // propose as many as pay; else always as many as there are
+  bool draft_model = true;   // ask the engine's draft model too, if it has one
 };
 
 struct TokenLogprob {

@@ -24,8 +24,7 @@ PlanSequence Sequence::Planned() const {
           .parked = parked(),
           .priority = request_.priority,
           .arrival = id_,
-          .generating = generated_ > 0,
-          .draft = static_cast<int64_t>(draft_.size())};
+          .generating = generated_ > 0};
 }
 
 bool Sequence::parked() const { return acknowledged >= 0 && generated_ - acknowledged >= request_.buffer_tokens; }
@@ -101,7 +100,10 @@ int64_t Sequence::DraftRoom(int64_t cells) const {
   return std::max<int64_t>(0, room);
 }
 
-void Sequence::Propose(int64_t count) { draft_ = drafter_.Draft(tokens_, count); }
+std::optional<int64_t> Sequence::tokens_left() const {
+  if (request_.max_tokens < 0) return std::nullopt;
+  return request_.max_tokens - generated_;
+}
 
 void Sequence::Accept() {
   accepted_tokens_++;

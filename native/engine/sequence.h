@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/disk_tier.h"
@@ -69,7 +71,11 @@ class Sequence {
   const Drafter& drafter() const { return drafter_; }
   /// Most tokens that may be proposed for the next step: no more than it could still say, and its reader take.
   int64_t DraftRoom(int64_t cells) const;
-  void Propose(int64_t count);
+  /// Whether a draft model shall be asked too.
+  bool asks_model() const { return drafter_.most() > 0 && request_.draft_model; }
+  /// Most tokens that it may still say; none: as many as the context holds.
+  std::optional<int64_t> tokens_left() const;
+  void Propose(std::vector<llama_token> draft) { draft_ = std::move(draft); }
   const std::vector<llama_token>& draft() const { return draft_; }
   /// The first `count` tokens of the draft were computed.
   void Drafted(int64_t count) { draft_tokens_ += count; }

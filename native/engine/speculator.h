@@ -1,7 +1,10 @@
 #pragma once
 
+#include <memory>
+#include <set>
 #include <vector>
 
+#include "engine/draft_model.h"
 #include "engine/draft_rule.h"
 #include "engine/plan.h"
 #include "engine/sequence.h"
@@ -9,11 +12,21 @@
 namespace llamero {
 
 /// Lets the sequences of an engine propose tokens where that makes the step give more of them per time, and learns from
-/// what came of it. Lives on the engine thread.
+/// what came of it. Who repeats what its text said proposes that; a draft model, if there is one, proposes for all
+/// others in common steps of its own. Lives on the engine thread.
 class Speculator {
  public:
-  /// Asks each of the sequences that generate for its draft; together at most `budget` tokens, in a context of `cells`.
-  void Propose(const std::vector<Sequence*>& generating, int64_t budget, int64_t cells);
+  /// `model` may be absent.
+  explicit Speculator(std::unique_ptr<DraftModel> model) : model_(std::move(model)) {}
+
+  struct Limits {
+    int64_t budget = 0;  // tokens that all may propose together
+    int64_t cells = 0;   // of the context
+    double step_ms = 0;  // in which the draft model may read what it has not seen of the texts
+    int threads = 1;     // of the draft model
+  };
+  /// Asks each of the sequences that generate for its draft. Returns the ms that the draft model took.
+  double Propose(const std::vector<Sequence*>& generating, Limits limits);
 
   /// A step is over: `accepted` of its drafts' tokens were said.
   void Learn(const Plan& plan, int64_t accepted, double milliseconds);
@@ -21,8 +34,22 @@ class Speculator {
   /// Steps take another time from now on, with other adapters: nothing is proposed until one was measured.
   void Rescale() { costs_.single = 0; }
 
+  /// The sequence has ended, or its beginning or its cells have changed.
+  void Forget(int64_t id) {
+    if (model_) model_->Forget(id);
+  }
+
+  /// Decodes of the draft model.
+  int64_t model_steps() const { return model_ ? model_->steps() : 0; }
+
  private:
+  DraftAnswer AskModel(const Sequence& sequence, DraftQuestion question, int64_t askers, const DraftAnswer& other,
+                       std::vector<DraftModel::Wish>& wishes);
+
+  std::unique_ptr<DraftModel> model_;
   StepCosts costs_;
+  std::set<int64_t> sizes_;  // of the steps so far, in tokens
+  DraftModel::Spent spent_;  // since the last step
 };
 
 }  // namespace llamero

@@ -110,10 +110,11 @@ contract('native code owns by handle: what is made has an owner in the same expr
 
 it.each([
   ['lib/native-types.ts', 'Addon', 10],
+  ['lib/native-draft-types.ts', 'DraftAddon', 4],
   ['lib/native-embedder-types.ts', 'EmbedderAddon', 4],
 ])('the addon exports what %s declares, in the same order', (path, name, least) => {
   const mirror =
-    new RegExp(`export interface ${name}(?: extends \\w+)? \\{([^]*?)\\n\\}`).exec(readSource(path))?.[1] ?? ''
+    new RegExp(`export interface ${name}(?: extends [\\w, ]+)? \\{([^]*?)\\n\\}`).exec(readSource(path))?.[1] ?? ''
   const declared = [...mirror.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1])
   const addon = withoutComments({ path: 'native/addon.cc', text: readSource('native/addon.cc') })
   const exported = [...addon.matchAll(/"(\w+)"/g)].map((match) => match[1]).filter((name) => declared.includes(name))

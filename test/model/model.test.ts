@@ -70,7 +70,7 @@ describe('opening a model', () => {
     await expect(openFake({}, { onProgress })).rejects.toBe(thrown)
   })
 
-  it.each([[undefined], [null], ['x'], [{}], [{ path: '' }], [{ path: 5 }]])(
+  it.each([[undefined], [null], ['x'], [{}], [{ path: '' }], [{ path: 5 }], [{ path: 'x', draftPath: '' }]])(
     'refuses %j as a source',
     async (source) => {
       const opening = openModel(source as never, {}, createFakeAddon())
@@ -190,6 +190,7 @@ describe('generate', () => {
       adapters: [],
       draftTokens: 0,
       adaptDrafts: true,
+      draftModel: false,
       sampler: {
         seed: 11,
         temperature: 0.5,

@@ -69,7 +69,17 @@ const wrongValues: Record<keyof typeof generateOptions, readonly unknown[]> = {
   adapters: [null, {}, 5, 'lora.gguf', [null], [5], [{}], [{ adapter: {} }], [{ scale: 1 }], Array(17)],
   suffix: [5, null, {}, [], true],
   progress: wrongForBooleans,
-  speculation: [null, [], 5, 'on', { maxTokens: 0 }, { maxTokens: 33 }, { adaptive: 1 }, { ngram: true }],
+  speculation: [
+    null,
+    [],
+    5,
+    'on',
+    { maxTokens: 0 },
+    { maxTokens: 33 },
+    { adaptive: 1 },
+    { draft: 'x' },
+    { ngram: true },
+  ],
   signal: [null, {}, 'abort', { aborted: false }, new EventTarget()],
 }
 

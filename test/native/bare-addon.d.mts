@@ -24,6 +24,7 @@ export function createEngine(
   model: NativeModel,
   options?: Partial<NativeEngineOptions>,
   onNews?: (news: NativeNews[]) => void,
+  draftModel?: NativeModel,
 ): Promise<NativeEngine>
 
 export const noRoot: NativeCacheRoot

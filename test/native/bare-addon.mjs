@@ -67,8 +67,8 @@ export function loadModel(addon, path, flag = addon.createCancelFlag()) {
   return addon.modelLoad(options, () => undefined)
 }
 
-export function createEngine(addon, model, options = {}, onNews = () => undefined) {
-  return addon.engineCreate(model, { ...engineDefaults, ...options }, onNews)
+export function createEngine(addon, model, options = {}, onNews = () => undefined, draftModel = undefined) {
+  return addon.engineCreate(model, { ...engineDefaults, ...options }, onNews, draftModel)
 }
 
 /** Where requests share prefixes that say nothing of it. */
@@ -94,6 +94,7 @@ export function requestFor(tokens, options = {}) {
     shiftKeep: 0,
     shiftDrop: 0,
     draftTokens: 0,
+    draftModel: true,
     adaptDrafts: true,
     ...options,
   }

@@ -7,6 +7,9 @@ const most = 32
 const noOdds: DraftOdds = { hits: [0, 0, 0, 0], tries: [0, 0, 0, 0] }
 const noCosts: StepCosts = { single: 0, ratio: [0, 0, 0, 0, 0, 0], balance: 1, drafted: 0 }
 
+const noModel = { chance: 0, tokenMs: 0, fixedMs: 0 }
+const plainTime = { firstOfSize: false, draftingMs: 0, catchingUpMs: 0 }
+
 /** Time of a step of so many tokens. */
 type Machine = (tokens: number, step: number) => number
 
@@ -71,7 +74,7 @@ function run(machine: Machine, text: readonly Token[], from: StepCosts = noCosts
   let drafted = 0
   for (let at = 0, step = 0; at < text.length; step++) {
     const { length } = text[at]!
-    const question = { tokens: 1, expected: 1, length, most }
+    const question = { tokens: 1, expected: 1, length, most, ...noModel }
     const draft = length === 0 ? 0 : addon.draftLength(costs, odds, question)
     let accepted = 0
     while (accepted < draft && text[at + accepted]?.hit === true) accepted++
@@ -80,7 +83,13 @@ function run(machine: Machine, text: readonly Token[], from: StepCosts = noCosts
     taken += milliseconds
     plain += tokens * machine(1, step)
     drafted += draft
-    costs = addon.learnStep(costs, { tokens: 1 + draft, drafted: draft, accepted, milliseconds: 3.3 * milliseconds })
+    costs = addon.learnStep(costs, {
+      tokens: 1 + draft,
+      drafted: draft,
+      accepted,
+      milliseconds: 3.3 * milliseconds,
+      ...plainTime,
+    })
     for (const { length: before, hit } of text.slice(at, at + tokens)) {
       if (before > 0) odds = addon.learnMatch(odds, before, hit)
     }
@@ -147,7 +156,7 @@ describe('a draft', () => {
   const costs = { ...run(common, copy(1000, 1)).costs, balance: 8, drafted: 0 }
   const sure: DraftOdds = { hits: [1e3, 1e3, 1e3, 1e3], tries: [1e3, 1e3, 1e3, 1e3] }
   const length = (question: object, from = costs, odds = sure) =>
-    nativeAddon().draftLength(from, odds, { tokens: 1, expected: 1, length: 16, most, ...question })
+    nativeAddon().draftLength(from, odds, { tokens: 1, expected: 1, length: 16, most, ...noModel, ...question })
 
   it.each([
     ['is as long as may be where all is right', {}, most],

@@ -1,9 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cycles, predict } from '../support/script.js'
-import { patience, settled, testEngines, turn, type TestEngine } from './test-engine.js'
+import { draftModel, patience, settled, testEngines, turn, type TestEngine } from './test-engine.js'
 
 const engines = testEngines()
+const drafts = {
+  none: () => undefined,
+  all: draftModel(),
+  some: draftModel({ blind: [1, 3, 4] }),
+} as const
 const requests = 16
 const longest = 48
 
@@ -13,6 +18,8 @@ interface Ask {
   readonly stop: readonly string[]
   /** Most tokens proposed per step, whenever there are some. */
   readonly draftTokens: number
+  /** Whether the draft model is asked too. */
+  readonly draftModel: boolean
   readonly priority: number
   /** Turns of the event loop before it arrives. */
   readonly arrival: number
@@ -64,6 +71,7 @@ const asks: fc.Arbitrary<Ask> = fc.record({
     fc.constantFrom(['xyz'], ['fg', 'q'], ['🙂🙂'], ['89'], ['x€', '🙂x€y'], ['absent']),
   ),
   draftTokens: fc.constantFrom(0, 3, 32),
+  draftModel: fc.boolean(),
   priority: fc.integer({ min: -1, max: 1 }),
   arrival: fc.nat({ max: 30 }),
   cancelAfter: fc.option(fc.nat({ max: 20 }), { nil: undefined, freq: 4 }),
@@ -83,16 +91,19 @@ const shapes = fc.record({
   microBatchSize: fc.constantFrom(16, 64),
   stepTargetMs: fc.constantFrom(0.01, 50),
 })
+// What the draft model knows: nothing since there is none, all that the model knows, or some of it.
+const draftKinds = fc.constantFrom('none', 'all', 'some')
 
 /** Runs one request and returns what its reader saw, whole or up to its cancellation. */
 async function run(engine: TestEngine, ask: Ask, tokens: Int32Array): Promise<string> {
   for (let turns = 0; turns < ask.arrival; turns++) await turn()
-  const { maxTokens, stop, priority, draftTokens } = ask
+  const { maxTokens, stop, priority, draftTokens, draftModel } = ask
   const id = engine.submit(tokens, {
     maxTokens,
     stop,
     priority,
     draftTokens,
+    draftModel,
     adaptDrafts: false,
     ignoreEos: false,
     bufferTokens: ask.reader?.buffer ?? 1,
@@ -116,12 +127,13 @@ describe('16 generations at once', () => {
     'each equal their solo run, whatever arrives, leaves, waits or is cancelled',
     { timeout: 120_000 * patience },
     async () => {
-      const seen = { preemptions: 0, parked: 0, cancelled: 0, accepted: 0, rejected: 0 }
+      const seen = { preemptions: 0, parked: 0, cancelled: 0, accepted: 0, rejected: 0, draftModelSteps: 0 }
       const property = fc.asyncProperty(
         shapes,
+        draftKinds,
         fc.array(asks, { minLength: requests, maxLength: requests }),
-        async (shape, all) => {
-          const engine = await engines(shape)
+        async (shape, draft, all) => {
+          const engine = await engines(shape, drafts[draft]())
           const watch = setInterval(() => {
             try {
               seen.parked += engine.stats().parked
@@ -145,6 +157,7 @@ describe('16 generations at once', () => {
           expect(stats).toMatchObject({ running: 0, waiting: 0, parked: 0, cellsUsed: 0 })
           seen.preemptions += stats.preemptions
           seen.accepted += stats.acceptedTokens
+          seen.draftModelSteps += stats.draftModelSteps
           seen.rejected += stats.draftTokens - stats.acceptedTokens
           await engine.close()
         },
@@ -155,6 +168,7 @@ describe('16 generations at once', () => {
       expect(seen.cancelled).toBeGreaterThan(0)
       expect(seen.accepted).toBeGreaterThan(0)
       expect(seen.rejected).toBeGreaterThan(0)
+      expect(seen.draftModelSteps).toBeGreaterThan(0)
     },
   )
 

@@ -88,13 +88,20 @@ export interface RawEngine {
   close(): Promise<void>
 }
 
-export async function openRawEngine(path: string, options: Partial<NativeEngineOptions> = {}): Promise<RawEngine> {
+/** An engine over a model file; `draftPath` is that of a draft model. */
+export async function openRawEngine(
+  path: string,
+  options: Partial<NativeEngineOptions> = {},
+  draftPath?: string,
+): Promise<RawEngine> {
   const addon = nativeAddon()
   const model = await loadRawModel(path)
+  const draft = draftPath === undefined ? undefined : await loadRawModel(draftPath)
   const listeners = new Map<number, (news: NativeNews) => void>()
-  const engine: NativeEngine = await addon.engineCreate(model, { ...plainEngine, ...options }, (all) => {
+  const deliver = (all: readonly NativeNews[]): void => {
     for (const news of all) listeners.get(news.id)?.(news)
-  })
+  }
+  const engine: NativeEngine = await addon.engineCreate(model, { ...plainEngine, ...options }, deliver, draft)
   const tokenize = (text: string) => addon.tokenize(model, [{ text, trusted: true }], { addSpecial: false })
   return {
     model,
@@ -124,6 +131,7 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
           adapters: [],
           draftTokens: 0,
           adaptDrafts: true,
+          draftModel: true,
           ...request,
           tokens,
           sampler: { ...neutralSampler, ...sampler },
@@ -142,6 +150,7 @@ export async function openRawEngine(path: string, options: Partial<NativeEngineO
     async close() {
       await addon.engineClose(engine)
       addon.modelClose(model)
+      if (draft !== undefined) addon.modelClose(draft)
     },
   }
 }

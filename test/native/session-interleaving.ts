@@ -39,6 +39,8 @@ export interface Run {
     readonly batchSize: number
     readonly microBatchSize: number
   }
+  /** Most tokens that its draft model, which is the model itself, may propose for a step; 0: there is none. */
+  readonly draftTokens: number
   /** The steps of each actor; a number is how many turns of the event loop it waits first. */
   readonly actors: readonly (readonly (readonly [wait: number, step: Step])[])[]
 }
@@ -56,6 +58,8 @@ export interface Seen {
   memoryHits: number
   snapshotsDropped: number
   diskHits: number
+  acceptedTokens: number
+  draftModelSteps: number
 }
 
 export const nothingSeen = (): Seen => ({
@@ -70,6 +74,8 @@ export const nothingSeen = (): Seen => ({
   memoryHits: 0,
   snapshotsDropped: 0,
   diskHits: 0,
+  acceptedTokens: 0,
+  draftModelSteps: 0,
 })
 
 const share = fc.integer({ min: 0, max: 100 })
@@ -114,6 +120,7 @@ export const runs: fc.Arbitrary<Run> = fc.record({
     batchSize: fc.constantFrom(16, 64, 256),
     microBatchSize: fc.constantFrom(16, 64),
   }),
+  draftTokens: fc.constantFrom(0, 0, 2, 8),
   actors: fc.array(fc.array(fc.tuple(fc.nat({ max: 6 }), steps), { minLength: 2, maxLength: 8 }), {
     minLength: 2,
     maxLength: 5,
@@ -218,15 +225,19 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 class World {
   readonly inbox: Inbox
+  readonly cells: number
+  readonly drafts: { readonly draftTokens: number; readonly adaptDrafts: boolean }
   constructor(
     readonly addon: Addon,
     readonly model: NativeModel,
     readonly engine: NativeEngine,
-    readonly cells: number,
+    { cells, draftTokens }: { readonly cells: number; readonly draftTokens: number },
     readonly seen: Seen,
     inbox: Inbox,
   ) {
     this.inbox = inbox
+    this.cells = cells
+    this.drafts = { draftTokens, adaptDrafts: false }
   }
 
   async tokens(pieces: readonly Piece[]): Promise<number[]> {
@@ -248,7 +259,7 @@ class World {
     if (expected === undefined || prompt.length + asking.maxTokens > this.cells) return undefined
     const tokens = await this.tokens(prompt)
     const bufferTokens = slow ? 3 : 1_000_000
-    const id = this.addon.engineSubmit(this.engine, requestFor(tokens, { ...asking, bufferTokens }))
+    const id = this.addon.engineSubmit(this.engine, requestFor(tokens, { ...asking, ...this.drafts, bufferTokens }))
     if (cancelAfter !== undefined) {
       const begun = this.inbox.begun(id, Math.min(cancelAfter, bufferTokens))
       void begun.then(() => this.addon.engineCancel(this.engine, id))
@@ -284,9 +295,10 @@ export async function perform(
 ): Promise<void> {
   const inbox = new Inbox()
   const files = diskBytes === 0 ? undefined : { directory, bytes: diskBytes, fingerprint: 'scripted' }
-  const engine = await createEngine(addon, model, { ...shape, cacheFiles: files }, inbox.take)
+  const draft = run.draftTokens > 0 ? model : undefined
+  const engine = await createEngine(addon, model, { ...shape, cacheFiles: files }, inbox.take, draft)
   try {
-    const world = new World(addon, model, engine, shape.contextSize, seen, inbox)
+    const world = new World(addon, model, engine, { ...run, cells: shape.contextSize }, seen, inbox)
     const ended = await Promise.allSettled(
       run.actors.map(async (list, number) => {
         const actor = new Actor(world, number)
@@ -318,8 +330,19 @@ async function empty(addon: Addon, engine: NativeEngine): Promise<NativeEngineSt
   }
 }
 
+const counted = [
+  'evictions',
+  'preemptions',
+  'cellHits',
+  'memoryHits',
+  'snapshotsDropped',
+  'diskHits',
+  'acceptedTokens',
+  'draftModelSteps',
+] as const satisfies (keyof NativeEngineStats)[]
+
 function count(seen: Seen, stats: NativeEngineStats): void {
-  for (const name of ['evictions', 'preemptions', 'cellHits', 'memoryHits', 'snapshotsDropped', 'diskHits'] as const) {
+  for (const name of counted) {
     seen[name] += stats[name]
   }
 }

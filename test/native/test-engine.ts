@@ -74,10 +74,13 @@ export class TestEngine {
   }
 }
 
-/** Opens the scripted model for the calling test file; the returned function makes engines, closed after the file. */
+/**
+ * Opens the scripted model for the calling test file; the returned function makes engines, perhaps with a draft model,
+ * closed after the file.
+ */
 export function testEngines(
   model: ScriptedModelOptions = {},
-): (options?: Partial<NativeEngineOptions>) => Promise<TestEngine> {
+): (options?: Partial<NativeEngineOptions>, draft?: NativeModel) => Promise<TestEngine> {
   const path = scriptedModelFile(model)
   const open: TestEngine[] = []
   let native: NativeModel
@@ -88,13 +91,24 @@ export function testEngines(
     await Promise.all(open.map((engine) => engine.close()))
     addonUnderTest().modelClose(native)
   })
-  return async (options = {}) => {
+  return async (options = {}, draft) => {
     const addon = addonUnderTest()
     const inbox = new Inbox()
-    const engine = new TestEngine(addon, native, await createEngine(addon, native, options, inbox.take), inbox)
+    const engine = new TestEngine(addon, native, await createEngine(addon, native, options, inbox.take, draft), inbox)
     open.push(engine)
     return engine
   }
+}
+
+/** Opens a scripted model as a draft model for the calling test file; the returned function gives it. */
+export function draftModel(model: ScriptedModelOptions = {}): () => NativeModel {
+  const path = scriptedModelFile(model)
+  let native: NativeModel
+  beforeAll(async () => {
+    native = await loadModel(addonUnderTest(), path())
+  })
+  afterAll(() => addonUnderTest().modelClose(native))
+  return () => native
 }
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -149,6 +149,9 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     assembleText: unused,
     findNgram: unused,
     learnMatch: unused,
+    learnLead: unused,
+    fadeLeads: unused,
+    leadChance: unused,
     learnStep: unused,
     draftLength: unused,
   }
@@ -159,6 +162,8 @@ const noCache = {
   cachedTokens: 0,
   draftTokens: 0,
   acceptedTokens: 0,
+  draftModelSteps: 0,
+  draftModelMs: 0,
   evictions: 0,
   cellHits: 0,
   checkpointHits: 0,

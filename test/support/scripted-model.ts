@@ -7,6 +7,8 @@ import { byteName, spmVocabulary, type Vocabulary } from './tiny-vocabulary.js'
 export interface ScriptedModelOptions {
   /** Layers after the first only pass on what they get: they cost time, not sense. */
   readonly layers?: number
+  /** Keys that it does not see: a draft model that is wrong about them. */
+  readonly blind?: readonly number[]
   /** Factor on the logits: with 2 the best token is all but certain at temperature 1. */
   readonly sharpness?: number
   readonly contextLength?: number
@@ -65,7 +67,7 @@ export function scriptedModel(options: ScriptedModelOptions = {}): Uint8Array {
       ...vocabulary.metadata,
       ...options.metadata,
     },
-    tensors: scriptedTensors(vocabulary, layers, options.sharpness ?? 2),
+    tensors: scriptedTensors(vocabulary, { layers, sharpness: options.sharpness ?? 2, blind: options.blind ?? [] }),
   })
 }
 
@@ -126,7 +128,10 @@ function tokenId(vocabulary: Vocabulary, bytes: Buffer): number {
   return vocabulary.id(own ? bytes : byteName(byte))
 }
 
-function scriptedTensors(vocabulary: Vocabulary, layers: number, sharpness: number): WriterTensor[] {
+function scriptedTensors(
+  vocabulary: Vocabulary,
+  { layers, sharpness, blind }: Required<Pick<ScriptedModelOptions, 'layers' | 'sharpness' | 'blind'>>,
+): WriterTensor[] {
   const numbers = numberTokens()
   const at = (map: Map<string, number>, token: Buffer) => map.get(token.toString('latin1')) ?? 0
   const count = vocabulary.tokens.length
@@ -156,7 +161,7 @@ function scriptedTensors(vocabulary: Vocabulary, layers: number, sharpness: numb
     // 16 x 10 / sqrt(64): a key token weighs e^20 times as much as another.
     key.add(still, feature.key + index, 1.25)
     value.add(index, feature.key + index, seenShare)
-    attention.add(feature.seen + index, index, 1)
+    if (!blind.includes(index)) attention.add(feature.seen + index, index, 1)
   }
 
   const gate = new Matrix(width, units)
