@@ -11,6 +11,7 @@ export {
   type CacheType,
   type ControlVectorData,
   type DetokenizeOptions,
+  type DraftModelInfo,
   type DryOptions,
   type EmbeddingMetrics,
   type EmbedInput,

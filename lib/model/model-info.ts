@@ -2,6 +2,13 @@ import { infillTokens } from './infill.js'
 import type { NativeEngineInfo, NativeModelInfo } from '../native-types.js'
 import { canEmbed, canRerank, statedPooling, type Pooling } from './pooling.js'
 
+/** What is known of a draft model. */
+export interface DraftModelInfo {
+  /** One line, such as `llama 135M Q4_1`. */
+  readonly description: string
+  readonly sizeBytes: number
+}
+
 /** What is known of an open model. */
 export interface ModelInfo {
   /** One line, such as `llama 135M Q4_1`. */
@@ -38,6 +45,8 @@ export interface ModelInfo {
   /** Ids of special tokens; absent where the vocabulary has none. */
   readonly bosToken?: number
   readonly eosToken?: number
+  /** The draft model that proposes tokens, if the model was opened with one. */
+  readonly draft?: DraftModelInfo
   /** The model's own Jinja template; absent: `chat` uses ChatML. */
   readonly chatTemplate?: string
   /** Scalar metadata of the file as text. */
@@ -56,7 +65,12 @@ export function canGenerate(info: NativeModelInfo): boolean {
   )
 }
 
-export function modelInfo(info: NativeModelInfo, contextSize: number, engine: NativeEngineInfo | undefined): ModelInfo {
+export function modelInfo(
+  info: NativeModelInfo,
+  contextSize: number,
+  engine: NativeEngineInfo | undefined,
+  draft: NativeModelInfo | undefined,
+): ModelInfo {
   const pooling = statedPooling(info)
   return {
     description: info.description,
@@ -76,6 +90,7 @@ export function modelInfo(info: NativeModelInfo, contextSize: number, engine: Na
     canEmbed: canEmbed(info),
     canRerank: canRerank(info),
     ...(pooling === undefined ? {} : { pooling }),
+    ...(draft === undefined ? {} : { draft: { description: draft.description, sizeBytes: draft.sizeBytes } }),
     ...(info.bosToken < 0 ? {} : { bosToken: info.bosToken }),
     ...(info.eosToken < 0 ? {} : { eosToken: info.eosToken }),
     ...(info.chatTemplate === '' ? {} : { chatTemplate: info.chatTemplate }),

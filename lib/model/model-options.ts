@@ -153,10 +153,23 @@ function defaultCacheBytes(): number {
   return Math.min(mostCacheBytes, Math.floor(Math.min(freemem(), limited) / 4))
 }
 
-/** The path a model is opened from. */
-export function checkPath(source: unknown): string {
-  const path = (source as { path?: unknown } | null | undefined)?.path
-  if (typeof path !== 'string' || path === '') throw invalidOption('path', 'the path of a GGUF file', path)
+/** The files of a model and, if it shall have one, of its draft model. */
+export interface ModelPaths {
+  readonly path: string
+  readonly draftPath: string | undefined
+}
+
+/** The paths a model is opened from. */
+export function checkPaths(source: unknown): ModelPaths {
+  const { path, draftPath } = (source ?? {}) as { readonly path?: unknown; readonly draftPath?: unknown }
+  return {
+    path: checkPath(path, 'path'),
+    draftPath: draftPath === undefined ? undefined : checkPath(draftPath, 'draftPath'),
+  }
+}
+
+function checkPath(path: unknown, name: string): string {
+  if (typeof path !== 'string' || path === '') throw invalidOption(name, 'the path of a GGUF file', path)
   if (path.includes('\0')) throw new LlameroError('ERR_MODEL_NOT_FOUND', 'The path of the model holds a NUL character.')
   return path
 }

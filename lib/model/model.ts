@@ -14,7 +14,7 @@ import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState } from './generation-state.js'
 import { infillPrompt, refuseSuffix, requireInfill } from './infill.js'
-import { checkPath, readModelOptions, type ModelOptions } from './model-options.js'
+import { checkPaths, readModelOptions, type ModelOptions } from './model-options.js'
 import type { ModelInfo } from './model-info.js'
 import type { ModelMetrics } from './model-metrics.js'
 import { boolean } from './option-kinds.js'
@@ -32,6 +32,11 @@ import type { SessionOptions } from './session-options.js'
 export interface ModelSource {
   /** A GGUF file. */
   readonly path: string
+  /**
+   * A GGUF file of a smaller model that proposes tokens where a request asks for speculation; see
+   * {@link SpeculationOptions}. It must have the same vocabulary, or opening rejects with `ERR_UNSUPPORTED`.
+   */
+  readonly draftPath?: string | undefined
   /** What judges adapter files for the model; without it there are no adapters from files. */
   readonly adapterJudge?: AdapterJudge
 }
@@ -68,11 +73,11 @@ let construct: (opened: OpenedModel, judge: AdapterJudge | undefined) => Model
  * made, or the reason of `options.signal`.
  */
 export async function openModel(source: ModelSource, options: ModelOptions = {}, addon?: Addon): Promise<Model> {
-  const path = checkPath(source)
+  const paths = checkPaths(source)
   const values = readModelOptions(options)
   // An addon that was handed in is not llama.cpp's.
   const [native, llamaTag] = addon === undefined ? [nativeAddon(), backendReport().llamaTag] : [addon, '']
-  return construct(await openNative(native, path, values, llamaTag), source.adapterJudge)
+  return construct(await openNative(native, paths, values, llamaTag), source.adapterJudge)
 }
 
 /**
@@ -262,12 +267,13 @@ export class Model {
   }
 
   async #close(): Promise<void> {
-    const { addon, native, engine, embedder } = this.#opened
+    const { addon, native, draft, engine, embedder } = this.#opened
     try {
       await Promise.all([engine?.close(), embedder?.close()])
       await this.#adapters.close()
     } finally {
       addon.modelClose(native)
+      if (draft !== undefined) addon.modelClose(draft)
     }
   }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { LlameroError } from '../errors.js'
-import type { Addon, NativeCacheFiles, NativeEngineOptions, NativeModel, NativeModelInfo } from '../native-types.js'
+import type { Addon, NativeCacheFiles, NativeEngineOptions, NativeMemoryNeed, NativeModel, NativeModelInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
 import { cacheFiles } from './cache-files.js'
 import type { VocabularyEnds } from './embed-input.js'
@@ -9,7 +9,7 @@ import { Engine } from './engine.js'
 import { infillTokens, type InfillTokens } from './infill.js'
 import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
-import type { ModelValues } from './model-options.js'
+import type { ModelPaths, ModelValues } from './model-options.js'
 import { canEmbed } from './pooling.js'
 import { stateFingerprint } from './state-fingerprint.js'
 
@@ -17,6 +17,8 @@ import { stateFingerprint } from './state-fingerprint.js'
 export interface OpenedModel {
   readonly addon: Addon
   readonly native: NativeModel
+  /** Proposes tokens for it; absent unless it was asked for. */
+  readonly draft: NativeModel | undefined
   /** Absent for a model that can't generate. */
   readonly engine: Engine | undefined
   /** Absent for a model that gives no vectors. */
@@ -51,7 +53,7 @@ const stepTargetMs = 50
 /** Loads the weights and makes the engine; leaves nothing open if it fails or the signal aborts. */
 export async function openNative(
   addon: Addon,
-  path: string,
+  { path, draftPath }: ModelPaths,
   options: ModelValues,
   llamaTag: string,
 ): Promise<OpenedModel> {
@@ -60,12 +62,17 @@ export async function openNative(
   signal?.throwIfAborted()
   const freeBytes = addon.freeMemory(options.gpuLayers, '/')
   const native = await loadWeights(addon, path, options)
+  let draft: NativeModel | undefined
   try {
     const info = addon.modelInfo(native)
+    if (draftPath !== undefined) {
+      if (!canGenerate(info)) throw doesNotGenerate(info)
+      draft = await loadWeights(addon, draftPath, { ...options, onProgress: undefined })
+    }
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
     const { contextSize, engine } = canGenerate(info)
-      ? await createEngine(addon, native, { info, options, setting, trained, freeBytes })
+      ? await createEngine(addon, native, { info, options, setting, trained, freeBytes, draft })
       : { contextSize: Math.min(options.contextSize ?? defaultContextSize, trained), engine: undefined }
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
@@ -73,10 +80,11 @@ export async function openNative(
     const embedder = canEmbed(info)
       ? new Embedder(addon, native, embedderOptions(limit, info, options), options.queueLimit + options.parallel)
       : undefined
-    const about = modelInfo(info, limit, engine?.info)
+    const about = modelInfo(info, limit, engine?.info, draft === undefined ? undefined : addon.modelInfo(draft))
     return {
       addon,
       native,
+      draft,
       engine,
       embedder,
       info: about,
@@ -87,6 +95,7 @@ export async function openNative(
     }
   } catch (error) {
     addon.modelClose(native)
+    if (draft !== undefined) addon.modelClose(draft)
     throw error
   }
 }
@@ -138,12 +147,13 @@ interface EngineSetting {
   readonly setting: ModelSetting
   readonly trained: number
   readonly freeBytes: number
+  readonly draft: NativeModel | undefined
 }
 
 async function createEngine(
   addon: Addon,
   native: NativeModel,
-  { info, options, setting, trained, freeBytes }: EngineSetting,
+  { info, options, setting, trained, freeBytes, draft }: EngineSetting,
 ): Promise<{ contextSize: number; engine: Engine }> {
   const { parallel } = options
   const wanted = engineOptions(microBatchSize, info, options)
@@ -152,11 +162,25 @@ async function createEngine(
     defaultContextSize: Math.min(defaultContextSize, trained),
     parallel,
     slots: parallel + wanted.cachedSequences,
-    need: addon.memoryNeed(native, wanted),
+    need: needOf(addon, [native, ...(draft === undefined ? [] : [draft])], wanted),
     freeBytes,
   })
   const files = await cacheFiles(options, () => stateFingerprint(setting, info, cells))
-  return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options, files)) }
+  return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options, files), draft) }
+}
+}
+
+/** A draft model has a cache of the same number of cells. */
+function needOf(addon: Addon, models: readonly NativeModel[], options: NativeEngineOptions): NativeMemoryNeed {
+  const needs = models.map((model) => addon.memoryNeed(model, options))
+  const sum = (key: keyof NativeMemoryNeed): number => needs.reduce((bytes, need) => bytes + need[key], 0)
+  return {
+    weightsBytes: sum('weightsBytes'),
+    cellBytes: sum('cellBytes'),
+    sequenceBytes: sum('sequenceBytes'),
+    bufferBytes: sum('bufferBytes'),
+    bufferCellBytes: sum('bufferCellBytes'),
+  }
 }
 
 function engineOptions(
@@ -188,9 +212,13 @@ function engineOptions(
 /** The engine, or the reason why there is none. */
 export function engineOf({ engine, info }: OpenedModel): Engine {
   if (engine !== undefined) return engine
-  throw new LlameroError(
+  throw doesNotGenerate(info)
+}
+
+function doesNotGenerate({ architecture }: { readonly architecture: string }): LlameroError {
+  return new LlameroError(
     'ERR_UNSUPPORTED',
-    `A model of the architecture "${info.architecture}" does not generate text; it is an encoder or a diffusion model.`,
-    { details: { architecture: info.architecture } },
+    `A model of the architecture "${architecture}" does not generate text; it is an encoder or a diffusion model.`,
+    { details: { architecture } },
   )
 }

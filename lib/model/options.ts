@@ -137,8 +137,8 @@ export interface GenerateOptions {
    */
   readonly keep?: number | undefined
   /**
-   * Save steps where the text repeats what was there before; see {@link SpeculationOptions}. Models whose memory can't
-   * be cut (recurrent, hybrid, with sliding windows) never do. Off by default, since text that repeats nothing may lose some percent.
+   * Save steps where the text repeats what was there before, or where the draft model guesses what comes; see
+   * {@link SpeculationOptions}. Models whose memory can't be cut (recurrent, hybrid, with sliding windows) never do.
    * @default false
    */
   readonly speculation?: boolean | SpeculationOptions | undefined

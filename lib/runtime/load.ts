@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import { readGguf, validateModel } from '../gguf/index.js'
+import { type GgufFile, readGguf, validateModel } from '../gguf/index.js'
 import { openModel, type Model, type ModelOptions } from '../model/index.js'
 import { Store } from '../store/index.js'
 import { locate, parseReference, pull, type PullOptions, type PullProgress, type Reference } from '../transfer/index.js'
@@ -10,6 +10,12 @@ import { probeRecord } from './probe-record.js'
 
 /** How {@link load} finds and opens a model; the rest is as in {@link ModelOptions}. */
 export interface LoadOptions extends ModelOptions {
+  /**
+   * Where a draft model is: a much smaller one of the same family, which proposes tokens where a request asks for
+   * `speculation`. It has a KV cache of its own with as many cells. `ERR_UNSUPPORTED` if its vocabulary is another one,
+   * or if one of the two keeps what can't be cut (recurrent, hybrid, with sliding windows). @default none
+   */
+  readonly draft?: string | undefined
   /** Fetch the model if the store lacks it, perhaps with settings; otherwise that is `ERR_MODEL_NOT_FOUND`. @default false */
   readonly pull?: boolean | Pick<PullOptions, 'pip' | 'variables' | 'retry'> | undefined
   /** Called with the news of a pull. @default none */
@@ -37,15 +43,25 @@ export interface LoadOptions extends ModelOptions {
  * `cacheDirectory` that can't be made, the reason of `options.signal`.
  */
 export async function load(reference: string, options: LoadOptions = {}): Promise<Model> {
-  const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, ...modelOptions } = options
-  const { signal } = options
-  signal?.throwIfAborted()
+  const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, draft, ...modelOptions } = options
+  options.signal?.throwIfAborted()
   const store = new Store({ directory: modelsDirectory ?? defaultModelsDirectory() })
+  const { path, file } = await checkedFile(store, reference, options)
+  const draftPath = draft === undefined ? undefined : (await checkedFile(store, draft, options)).path
+  return openModel({ path, draftPath, adapterJudge: adapterJudge(file) }, modelOptions)
+}
+
+async function checkedFile(
+  store: Store,
+  reference: string,
+  options: LoadOptions,
+): Promise<{ readonly path: string; readonly file: GgufFile }> {
+  const { probe, probeDirectory, signal } = options
   const path = await findOrPull(store, parseReference(reference), options)
   const file = await readGguf(path, signal === undefined ? {} : { signal })
   validateModel(file)
   if (probe ?? true) await probeModel(path, file, { record: probeRecord(probeDirectory), signal })
-  return openModel({ path, adapterJudge: adapterJudge(file) }, modelOptions)
+  return { path, file }
 }
 
 async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<string> {

@@ -36,6 +36,21 @@ describe('load', () => {
     expect(readdirSync(probeDirectory)).toHaveLength(1)
   })
 
+  it('opens a draft model beside it, checked and found like the model', async () => {
+    const [path, draft] = [await scripted(), await scripted()]
+    const model = await load(path, { draft, probeDirectory, contextSize: 512 })
+    const options = { maxTokens: 20, temperature: 0, speculation: { adaptive: false, maxTokens: 4 } }
+    const { text, usage } = await model.generate('K3 go', options)
+    const { draftModelSteps } = model.metrics()
+    await model.close()
+    expect(text).toBe(predict('K3 go', { maxTokens: 20 }).text)
+    expect(usage.acceptedTokens).toBeGreaterThan(10)
+    expect(draftModelSteps).toBeGreaterThan(10)
+    expect(await codeOf(load(path, { draft: 'nobody:knows', modelsDirectory, probeDirectory }))).toBe(
+      'ERR_MODEL_NOT_FOUND',
+    )
+  })
+
   it('says how to fetch a model that the store lacks', async () => {
     const loading = load('smollm2:135m', { modelsDirectory, probeDirectory })
     await expect(loading).rejects.toThrow(/llamero pull smollm2:135m/)
