@@ -1,6 +1,13 @@
 import { resolve } from 'node:path'
 import { LlameroError } from '../errors.js'
-import type { Addon, NativeCacheFiles, NativeEngineOptions, NativeMemoryNeed, NativeModel, NativeModelInfo } from '../native-types.js'
+import type {
+  Addon,
+  NativeCacheFiles,
+  NativeEngineOptions,
+  NativeMemoryNeed,
+  NativeModel,
+  NativeModelInfo,
+} from '../native-types.js'
 import { onAbort } from './abort.js'
 import { cacheFiles } from './cache-files.js'
 import type { VocabularyEnds } from './embed-input.js'
@@ -167,7 +174,6 @@ async function createEngine(
   })
   const files = await cacheFiles(options, () => stateFingerprint(setting, info, cells))
   return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options, files), draft) }
-}
 }
 
 /** A draft model has a cache of the same number of cells. */
