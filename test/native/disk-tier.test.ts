@@ -52,7 +52,9 @@ async function ask(engine: TestEngine, prompt: string, options: object = {}): Pr
 
 const long = (key: number, fill = 300) => `K${key}${'.'.repeat(fill)}`
 const filesIn = (directory: string) => readdirSync(directory).map((name) => join(directory, name))
-const bytesIn = (directory: string) => filesIn(directory).reduce((sum, path) => sum + statSync(path).size, 0)
+// A file that is renamed or removed meanwhile has no size.
+const bytesIn = (directory: string) =>
+  filesIn(directory).reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0)
 
 /** A directory with what an engine had computed when it was closed. */
 async function filled(keys: readonly number[], options: Opening = {}, asking: object = {}): Promise<string> {

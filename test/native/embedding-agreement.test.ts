@@ -22,7 +22,7 @@ const texts = [
 
 /**
  * What the tool prints, `rows` rows of `width` numbers: one for each line of the prompt, or for each token. One thread
- * and the same attention on both sides; the tool's unified cache is ours too. The tool ends without waiting for the
+ * and upstream's kernels on both sides; the tool's unified cache is ours too. The tool ends without waiting for the
  * thread that prints, so that rows, numbers and line ends are lost on a busy machine: then it is asked again.
  */
 async function upstream(
@@ -47,9 +47,10 @@ async function upstream(
 async function withModel<Value>(
   [architecture, options]: [RandomArchitecture, RandomModelOptions?],
   use: (model: Model, path: string) => Promise<Value>,
+  kernels: 'llamero' | 'upstream' = 'upstream',
 ): Promise<Value> {
   const path = await directory.write(`${architecture}.gguf`, randomModel(architecture, options))
-  const model = await openModel({ path }, { threads: 1, contextSize: 512 })
+  const model = await openModel({ path }, { threads: 1, contextSize: 512, kernels })
   try {
     return await use(model, path)
   } finally {
@@ -92,6 +93,18 @@ describe.each(['bert', 'llama', 'qwen3', 'gemma3'] as const)('vectors of a tiny 
       }
     }),
   )
+})
+
+it('vectors of a tiny bert are nearly the same by our kernels, which round less', { timeout: 120_000 }, async () => {
+  const vectors = (kernels: 'llamero' | 'upstream'): Promise<number[][]> =>
+    withModel(
+      ['bert'],
+      async (model) => rowsOf((await model.embed(texts)).embeddings, model.info.embeddingSize),
+      kernels,
+    )
+  const [own, upstream] = [await vectors('llamero'), await vectors('upstream')]
+  expectClose(own, upstream, 1e-3)
+  expect(own).not.toEqual(upstream)
 })
 
 describe('scores of a tiny reranker', () => {
