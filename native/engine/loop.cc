@@ -228,7 +228,8 @@ void Loop::Harvest(const Plan& plan) {
     const int64_t known = run.count - run.draft;
     sequence.Computed(known, decode_started_);
     cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(run.from, known));
-    const bool prompt = known > 1 || !run.sample;
+    // Also what is computed anew after its cells were lost. Beyond the prompt a run of one token is a decode.
+    const bool prompt = known > 1 || !run.sample || run.from < sequence.prompt_size();
     stats_.prompt_tokens += prompt ? known : 0;
     if (sequence.wants_progress()) NewsOf(run.id).prompt_tokens = sequence.computed();
     if (!run.sample) continue;

@@ -36,6 +36,8 @@ class Sequence {
   const std::vector<llama_token>& tokens() const { return tokens_; }
   int64_t known() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t computed() const { return computed_; }
+  /// Tokens it began with.
+  int64_t prompt_size() const { return prompt_size_; }
   bool parked() const;
   bool wants_progress() const { return request_.progress && generated_ == 0; }
 
