@@ -17,8 +17,9 @@ namespace {
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 template <class Rows>
-void ConvertRows(const char* rows, size_t stride, int64_t count, int64_t size, float* numbers) {
+void ConvertRows(const char* rows, size_t stride, size_t bytes, int64_t count, int64_t size, float* numbers) {
   for (int64_t i = 0; i < count; i++) {
+    FetchAhead(rows + i * stride, stride, bytes);
     for (int64_t d = 0; d < size; d += kWidth) Store(numbers + i * size + d, Rows::At(rows + i * stride, d));
   }
 }
@@ -26,18 +27,19 @@ void ConvertRows(const char* rows, size_t stride, int64_t count, int64_t size, f
 /// kWindow rows in single precision, those beyond `count` zero.
 void Convert(const ggml_tensor* tensor, const char* rows, int64_t count, float* numbers) {
   const int64_t size = tensor->ne[0];
+  const size_t bytes = ggml_row_size(tensor->type, size);
   switch (tensor->type) {
     case GGML_TYPE_F16:
-      ConvertRows<HalfRows>(rows, tensor->nb[1], count, size, numbers);
+      ConvertRows<HalfRows>(rows, tensor->nb[1], bytes, count, size, numbers);
       break;
     case GGML_TYPE_BF16:
-      ConvertRows<BrainRows>(rows, tensor->nb[1], count, size, numbers);
+      ConvertRows<BrainRows>(rows, tensor->nb[1], bytes, count, size, numbers);
       break;
     case GGML_TYPE_Q8_0:
-      ConvertRows<ByteRows>(rows, tensor->nb[1], count, size, numbers);
+      ConvertRows<ByteRows>(rows, tensor->nb[1], bytes, count, size, numbers);
       break;
     default:
-      ConvertRows<FloatRows>(rows, tensor->nb[1], count, size, numbers);
+      ConvertRows<FloatRows>(rows, tensor->nb[1], bytes, count, size, numbers);
   }
   std::fill_n(numbers + count * size, (kWindow - count) * size, 0.0f);
 }

@@ -2,11 +2,18 @@
 
 #include <cstdint>
 
+#include "kernels/attention_shape.h"
 #include "kernels/vector.h"
 
 /// Keys and values as the cache stores them. `At(row, d)` gives the numbers d to d + kWidth - 1 of a row.
 /// REQUIRES: d is a multiple of kWidth.
 namespace llamero::kernels {
+
+/// Asks for the row of the same head in the next window: cells of a sequence mostly lie in a row, and the heads between
+/// them hide that from the processor. Into the second cache, since a window of all heads fills the first.
+inline void FetchAhead(const char* row, int64_t stride, int64_t size) {
+  for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(row + kWindow * stride + i, 0, 2);
+}
 
 struct FloatRows {
   static Vector At(const char* row, int64_t d) { return Load(reinterpret_cast<const float*>(row) + d); }

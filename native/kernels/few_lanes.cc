@@ -13,14 +13,6 @@ namespace {
 constexpr int kMostHeads = kManyRegisters ? 4 : 2;
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
-/// Asks for the row that is read so many cells later: cells of a sequence mostly lie in a row, and heads between them
-/// hide that from the processor.
-constexpr int64_t kAhead = 16;
-
-inline void FetchAhead(const char* row, int64_t stride, int64_t size) {
-  for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(row + kAhead * stride + i);
-}
-
 /// Scores of kWindow cells at most, four at a time: [heads][kWindow].
 template <class Rows, int heads>
 void Score(const FewLanes& lanes, const int32_t* cells, int64_t count, const float* queries, int64_t query_stride,
