@@ -19,7 +19,7 @@ constexpr float kNone = -std::numeric_limits<float>::infinity();
 template <class Rows>
 void ConvertRows(const char* rows, size_t stride, size_t bytes, int64_t count, int64_t size, float* numbers) {
   for (int64_t i = 0; i < count; i++) {
-    FetchAhead(rows + i * stride, stride, bytes);
+    Fetch(rows + (kWindow + i) * stride, bytes);
     for (int64_t d = 0; d < size; d += kWidth) Store(numbers + i * size + d, Rows::At(rows + i * stride, d));
   }
 }
@@ -96,24 +96,31 @@ void AttentionPass::TakeWindow(int64_t window, const uint64_t* live) {
 // Row by row.
 
 void AttentionPass::Gather(int64_t row, int64_t window, uint64_t live) {
-  int32_t* waiting = scratch_.waiting + row * 2 * kWindow;
+  int32_t* waiting = scratch_.waiting + row * kMostWaiting;
   int32_t& count = scratch_.waiting_n[row];
   for (; live != 0; live &= live - 1)
     waiting[count++] = static_cast<int32_t>(window * kWindow + std::countr_zero(live));
-  if (count < kWindow) return;
-  TakeCells(row, waiting, kWindow);
+  if (count < 2 * kWindow) return;
+  TakeCells(row, {waiting, kWindow, waiting + kWindow});
   count -= kWindow;
   std::copy_n(waiting + kWindow, count, waiting);
 }
 
 void AttentionPass::End() {
   for (int64_t row = 0; row < block_.rows; row++) {
+    const int32_t* waiting = scratch_.waiting + row * kMostWaiting;
     const int64_t count = scratch_.waiting_n[row];
-    if (count > 0) TakeCells(row, scratch_.waiting + row * 2 * kWindow, count);
+    for (int64_t i = 0; i < count; i += kWindow) {
+      // What follows may be less than this: the rest then asks for what is at hand.
+      int32_t next[kWindow];
+      std::copy_n(waiting + i, kWindow, next);
+      if (i + kWindow < count) std::copy_n(waiting + i + kWindow, std::min(kWindow, count - i - kWindow), next);
+      TakeCells(row, {waiting + i, std::min(kWindow, count - i), next});
+    }
   }
 }
 
-void AttentionPass::TakeCells(int64_t row, const int32_t* cells, int64_t count) {
+void AttentionPass::TakeCells(int64_t row, const CellList& list) {
   FewLanes few;
   few.key_stride = k_->nb[1];
   few.value_stride = v_->nb[1];
@@ -134,8 +141,8 @@ void AttentionPass::TakeCells(int64_t row, const int32_t* cells, int64_t count) 
       const int64_t head = key_head * block_.group + i;
       const int64_t lane = row * block_.Heads() + head;
       rule.slopes = slopes_ + head;
-      few.Take(cells, count, std::min(FewLanes::kHeads, block_.group - i), Query(row, head), q_->nb[2] / sizeof(float),
-               rule, scratch_.largest + lane, scratch_.sums + lane, scratch_.values + lane * shape_.value_size);
+      few.Take(list, std::min(FewLanes::kHeads, block_.group - i), Query(row, head), q_->nb[2] / sizeof(float), rule,
+               scratch_.largest + lane, scratch_.sums + lane, scratch_.values + lane * shape_.value_size);
     }
   }
 }

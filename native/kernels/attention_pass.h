@@ -4,6 +4,7 @@
 
 #include "kernels/attention_scratch.h"
 #include "kernels/attention_shape.h"
+#include "kernels/few_lanes.h"
 
 namespace llamero::kernels {
 
@@ -37,7 +38,7 @@ class AttentionPass {
  private:
   float Slope(int64_t head) const;
   void Gather(int64_t row, int64_t window, uint64_t live);
-  void TakeCells(int64_t row, const int32_t* cells, int64_t count);
+  void TakeCells(int64_t row, const CellList& list);
   void TakeTogether(int64_t window, const uint64_t* live);
   void PackQueries(int64_t lanes);
   void AddBias(int64_t first, int64_t count, int64_t lanes);

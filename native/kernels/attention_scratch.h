@@ -9,6 +9,9 @@
 
 namespace llamero::kernels {
 
+/// Of one row: one fewer than two passes, and another window's.
+constexpr int64_t kMostWaiting = 3 * kWindow;
+
 /// One thread's memory for one block: what came out of the cells so far, and room to work.
 struct AttentionScratch {
   AttentionScratch(const AttentionShape& shape, char* memory) { Lay(shape, memory); }
@@ -34,8 +37,8 @@ struct AttentionScratch {
   int32_t* high;    // [lanes]: and of the others
   bool has_queries;
 
-  // For cells that few lanes see: gathered by row until they are worth a pass.
-  int32_t* waiting;    // [block_rows][2 * kWindow]
+  // For cells that few lanes see: gathered by row until they are worth a pass, and those of the next pass are known.
+  int32_t* waiting;    // [block_rows][kMostWaiting]
   int32_t* waiting_n;  // [block_rows]
 
  private:
@@ -57,7 +60,7 @@ struct AttentionScratch {
     take(factors, shape.lanes);
     take(low, shape.lanes);
     take(high, shape.lanes);
-    take(waiting, shape.block_rows * 2 * kWindow);
+    take(waiting, shape.block_rows * kMostWaiting);
     take(waiting_n, shape.block_rows);
     return used;
   }

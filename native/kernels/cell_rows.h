@@ -1,18 +1,17 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
-#include "kernels/attention_shape.h"
 #include "kernels/vector.h"
 
 /// Keys and values as the cache stores them. `At(row, d)` gives the numbers d to d + kWidth - 1 of a row.
 /// REQUIRES: d is a multiple of kWidth.
 namespace llamero::kernels {
 
-/// Asks for the row of the same head in the next window: cells of a sequence mostly lie in a row, and the heads between
-/// them hide that from the processor. Into the second cache, since a window of all heads fills the first.
-inline void FetchAhead(const char* row, int64_t stride, int64_t size) {
-  for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(row + kWindow * stride + i, 0, 2);
+/// Asks for a row that is needed a window later. Into the second cache, since a window of all heads fills the first.
+inline void Fetch(const char* row, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 2);
 }
 
 struct FloatRows {

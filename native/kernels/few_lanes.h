@@ -14,6 +14,13 @@ struct ScoreRule {
   const float* slopes;   // by head: what the mask is multiplied by
 };
 
+/// Cells of one pass.
+struct CellList {
+  const int32_t* cells;  // [count]
+  int64_t count;         // up to kWindow
+  const int32_t* next;   // [count]: rows of the same head that are asked for meanwhile, those of the next pass
+};
+
 /// Takes up to kWindow cells into the results of a few heads of one row: each key and value row is read once for all of
 /// them. Keys and values are read where they lie.
 struct FewLanes {
@@ -28,8 +35,8 @@ struct FewLanes {
   ggml_type key_type, value_type;
 
   /// `queries`: [heads][key_size], `query_stride` numbers apart. `largest`, `sums`: [heads]; `results`: [heads][value_size].
-  void Take(const int32_t* cells, int64_t count, int64_t heads, const float* queries, int64_t query_stride,
-            const ScoreRule& rule, float* largest, float* sums, float* results) const;
+  void Take(const CellList& list, int64_t heads, const float* queries, int64_t query_stride, const ScoreRule& rule,
+            float* largest, float* sums, float* results) const;
 };
 
 }  // namespace llamero::kernels

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "kernels/kernels.h"
 #include "kernels/vector.h"
@@ -78,11 +79,14 @@ class Product {
   void Run() {
     const int64_t run = std::clamp<int64_t>(rows_ / (params_->nth * 8) / 4 * 4, 16, 64);
     const int64_t runs = (rows_ + run - 1) / run;
+    const int64_t passes = (columns_ + kColumns - 1) / kColumns;
     int64_t column_laid = -1;
     for (int64_t i = params_->ith; i < runs; i = ggml_threadpool_chunk_add(params_->threadpool, 1)) {
       const int64_t end = std::min(rows_, (i + 1) * run);
-      for (int64_t column = 0; column < columns_; column += kColumns) {
-        const int64_t columns = std::min(kColumns, columns_ - column);
+      // As alike as they can be: 5 and 4 cost less than 8 and 1.
+      for (int64_t pass = 0; pass < passes; pass++) {
+        const int64_t column = columns_ * pass / passes;
+        const int64_t columns = columns_ * (pass + 1) / passes - column;
         if (column != column_laid) Lay(column, columns);
         column_laid = column;
         RunColumns(i * run, end, column, columns);
@@ -117,24 +121,25 @@ class Product {
   }
 
   void RunColumns(int64_t row, int64_t end, int64_t column, int64_t columns) {
-    int64_t c = 0;
-    for (; c + 8 <= columns; c += 8) RunTiles<2, 8>(row, end, column, c);
-    for (; c + 4 <= columns; c += 4) RunTiles<2, 4>(row, end, column, c);
-    for (; c + 2 <= columns; c += 2) RunTiles<2, 2>(row, end, column, c);
-    // Of a single column each weight is used once: row after row they are read in the order in which they lie.
-    if (c < columns) RunTiles<1, 1>(row, end, column, c);
+    using Runner = void (Product::*)(int64_t, int64_t, int64_t);
+    // Few columns leave a row's weights too little work to hide where the next row's come from: row after row they are
+    // read in the order in which they lie.
+    static constexpr Runner kRunners[] = {&Product::RunTiles<1, 1>, &Product::RunTiles<1, 2>, &Product::RunTiles<1, 3>,
+                                          &Product::RunTiles<2, 4>, &Product::RunTiles<2, 5>, &Product::RunTiles<2, 6>,
+                                          &Product::RunTiles<2, 7>, &Product::RunTiles<2, 8>};
+    static_assert(std::size(kRunners) == kColumns);
+    (this->*kRunners[columns - 1])(row, end, column);
   }
 
   template <int rows, int columns>
-  void RunTiles(int64_t row, int64_t end, int64_t column, int64_t c) {
-    const Inputs* inputs = laid_ + c * groups_;
-    float* results = results_ + (column + c) * rows_;
+  void RunTiles(int64_t row, int64_t end, int64_t column) {
+    float* results = results_ + column * rows_;
     for (; row + rows <= end; row += rows) {
-      MultiplyTile<Format, rows, columns>(weights_ + row * weight_stride_, weight_stride_, blocks_, inputs,
+      MultiplyTile<Format, rows, columns>(weights_ + row * weight_stride_, weight_stride_, blocks_, laid_,
                                           results + row, rows_);
     }
     for (; row < end; row++) {
-      MultiplyTile<Format, 1, columns>(weights_ + row * weight_stride_, weight_stride_, blocks_, inputs, results + row,
+      MultiplyTile<Format, 1, columns>(weights_ + row * weight_stride_, weight_stride_, blocks_, laid_, results + row,
                                        rows_);
     }
   }
