@@ -33,6 +33,7 @@ export interface PaceStep {
 export interface BudgetLimits {
   readonly decodes: number
   readonly depth: number
+  readonly deepest: number
   readonly addedMs: number
   readonly most: number
 }
@@ -86,6 +87,8 @@ export interface PlanLimits {
   readonly shared: number
   /** Most prompt tokens in a step that also carries generating sequences. */
   readonly prefillBudget: number
+  /** And of prompts that begin and end in it, the former included. */
+  readonly briefBudget: number
   /** Most proposed tokens in a step. */
   readonly draftBudget: number
 }

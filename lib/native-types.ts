@@ -385,6 +385,8 @@ export interface Addon extends DraftAddon, EmbedderAddon {
   learnPace(pace: PrefillPace | undefined, step: PaceStep): PrefillPace
   /** Prompt tokens that the coming step may carry. */
   prefillBudget(pace: PrefillPace, limits: BudgetLimits): number
+  /** Those that it may carry of prompts that are whole within it. */
+  briefBudget(pace: PrefillPace, limits: BudgetLimits): number
   /** The thread rule after one more step of `cost` ms per unit of work. */
   nextThreads(state: ThreadState, cost: number): ThreadState
   /** Bytes of tokens to whole characters up to the first stop string, as a generation shows them. */

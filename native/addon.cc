@@ -105,6 +105,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("planStep", PlanOneStep);
   add("learnPace", LearnPrefillPace);
   add("prefillBudget", PrefillBudgetOf);
+  add("briefBudget", BriefBudgetOf);
   add("packStep", PackOneStep);
   add("nextThreads", NextThreadState);
   add("assembleText", AssembleText);

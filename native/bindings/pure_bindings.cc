@@ -38,6 +38,18 @@ PrefillPace ToPace(const Napi::Value& value) {
   return pace;
 }
 
+Napi::Value BudgetBy(const Napi::CallbackInfo& info, int64_t (*rule)(const PrefillPace&, const BudgetLimits&)) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object limits = ToObject(info[1]);
+    const int64_t budget = rule(ToPace(info[0]), {.decodes = IntegerOf(limits, "decodes"),
+                                                  .depth = IntegerOf(limits, "depth"),
+                                                  .deepest = IntegerOf(limits, "deepest"),
+                                                  .added_ms = NumberOf(limits, "addedMs"),
+                                                  .most = std::max<int64_t>(1, IntegerOf(limits, "most"))});
+    return Napi::Number::New(info.Env(), static_cast<double>(budget));
+  });
+}
+
 }  // namespace
 
 Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
@@ -49,6 +61,7 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
                                                                   .cells = IntegerOf(limits, "cells"),
                                                                   .shared = IntegerOf(limits, "shared"),
                                                                   .prefill_budget = IntegerOf(limits, "prefillBudget"),
+                                                                  .brief_budget = IntegerOf(limits, "briefBudget"),
                                                                   .draft_budget = IntegerOf(limits, "draftBudget")});
     auto result = Napi::Object::New(env);
     result.Set("runs", ToArray(env, plan.runs, [&](const PlanRun& run) {
@@ -84,16 +97,8 @@ Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info) {
-  return Guard(info.Env(), [&]() -> Napi::Value {
-    const Napi::Object limits = ToObject(info[1]);
-    const int64_t budget = PrefillBudget(ToPace(info[0]), {.decodes = IntegerOf(limits, "decodes"),
-                                                           .depth = IntegerOf(limits, "depth"),
-                                                           .added_ms = NumberOf(limits, "addedMs"),
-                                                           .most = std::max<int64_t>(1, IntegerOf(limits, "most"))});
-    return Napi::Number::New(info.Env(), static_cast<double>(budget));
-  });
-}
+Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info) { return BudgetBy(info, PrefillBudget); }
+Napi::Value BriefBudgetOf(const Napi::CallbackInfo& info) { return BudgetBy(info, BriefBudget); }
 
 Napi::Value PackOneStep(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

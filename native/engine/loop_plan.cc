@@ -55,6 +55,7 @@ Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candid
                                .cells = context.cells,
                                .shared = cache_.live_cells() - own,
                                .prefill_budget = PrefillBudget(pace_, limits),
+                               .brief_budget = BriefBudget(pace_, limits),
                                .draft_budget = draft_budget};
   Plan plan = PlanStep(candidates, plan_limits);
   if (!ProposeDrafts(plan, candidates, draft_budget)) return plan;

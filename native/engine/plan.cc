@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <tuple>
 
@@ -36,12 +37,7 @@ class Planner {
     for (size_t i = 0; i < sequences_.size(); i++) {
       if (!sequences_[i].waits && IsDecode(sequences_[i]) && Run(i, 1) > 0) decodes.push_back(i);
     }
-    int64_t budget = plan_.runs.empty() ? batch_left_ : std::min(batch_left_, limits_.prefill_budget);
-    for (size_t i = 0; i < sequences_.size() && budget > 0; i++) {
-      if (sequences_[i].waits) continue;
-      if (IsPrefill(sequences_[i]) || (admitted_[i] && Gap(sequences_[i]) > 0))
-        budget -= Run(i, std::min(budget, Gap(sequences_[i])));
-    }
+    RunPrompts(plan_.runs.empty() ? batch_left_ : limits_.prefill_budget);
     if (plan_.runs.size() == decodes.size()) AddDrafts(decodes);
     return std::move(plan_);
   }
@@ -68,7 +64,7 @@ class Planner {
   /// Runs up to `wanted` tokens of sequence `i`, taking cells from lower ranks if there are none. Returns the count.
   int64_t Run(size_t i, int64_t wanted) {
     PlanSequence& sequence = sequences_[i];
-    if (batch_left_ == 0) return 0;
+    if (batch_left_ == 0 || wanted <= 0) return 0;
     while (free_cells_ == 0) {
       if (!PreemptBelow(i)) return 0;
     }
@@ -79,6 +75,20 @@ class Planner {
     sequence.computed += count;
     sequence.own += count;
     return count;
+  }
+
+  void RunPrompts(int64_t budget) {
+    int64_t done = 0;
+    int held = std::numeric_limits<int>::min();  // priority of the first that gets nothing
+    for (size_t i = 0; i < sequences_.size(); i++) {
+      const int64_t gap = Gap(sequences_[i]);
+      if (sequences_[i].waits || gap == 0 || !(IsPrefill(sequences_[i]) || admitted_[i])) continue;
+      const int64_t room = std::min(limits_.brief_budget - done, batch_left_);
+      const bool brief = admitted_[i] && gap <= room && sequences_[i].priority >= held;
+      const int64_t ran = Run(i, brief ? gap : std::min(gap, budget - done));
+      if (ran == 0) held = std::max(held, sequences_[i].priority);
+      done += ran;
+    }
   }
 
   /// Lengthens the runs of those that propose something; `decodes` are the sequences of the runs.

@@ -27,6 +27,7 @@ struct PlanLimits {
   int64_t cells = 0;           // tokens that the cache holds
   int64_t shared = 0;          // cells that several running sequences use
   int64_t prefill_budget = 0;  // prompt tokens of a step that also carries generating sequences
+  int64_t brief_budget = 0;    // and of prompts that are computed whole within it, the former included
   int64_t draft_budget = 0;    // proposed tokens of a step
 };
 
@@ -52,7 +53,8 @@ int64_t DraftedTokens(const Plan& plan);
 /// Prefill, chunks of it, and recomputing after a preemption are all that one thing.
 ///
 /// Policy: sequences that lack one token (they generate) go first, then prompts by priority and arrival; while
-/// somebody generates, prompts share `prefill_budget`. A sequence is admitted when its whole prompt fits into the cells
+/// somebody generates, prompts share `prefill_budget`; but one that can begin and end within `brief_budget` does, and
+/// may overtake those of its priority that are computed in parts: a tail behind a shared prefix is not worth parts. A sequence is admitted when its whole prompt fits into the cells
 /// left, and for its sake those lose theirs that are parked or of lower priority, running or not. When cells run short
 /// later, the lowest in rank lose theirs: parked before running, low priority before high, late before early. Hence the
 /// first in rank always advances, and nobody starves.

@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kStretch = 2.2;
 constexpr double kLeastStretch = 1.5;
+constexpr double kBrief = 2;
 constexpr int64_t kRefreshSteps = 31;
 constexpr double kFollow = 0.5;
 constexpr double kFollowLook = 0.7;  // there are few of them
@@ -46,6 +47,8 @@ bool IsMuchDeeper(int64_t depth, const PrefillPace& pace) { return depth > 2 * p
 
 void Follow(double& mean, double value, double share = kFollow) { mean += (value - mean) * (mean == 0 ? 1 : share); }
 
+double TokenMs(const PrefillPace& pace) { return pace.token_ms * (pace.beside ? 1 : kBesideFactor); }
+
 }  // namespace
 
 PaceStep PaceOf(const Plan& plan, double ms) {
@@ -69,9 +72,10 @@ BudgetLimits LimitsOf(std::span<const PlanSequence> candidates) {
     if (one.parked || one.waits) continue;
     if (one.computed > 0 && one.known - one.computed == 1) {
       limits.decodes++;
-    } else if (next == nullptr || rank(one) > rank(*next)) {
-      next = &one;
+      continue;
     }
+    limits.deepest = std::max({limits.deepest, one.computed, one.reusable});
+    if (next == nullptr || rank(one) > rank(*next)) next = &one;
   }
   if (next != nullptr) limits.depth = std::max(next->computed, next->reusable);
   return limits;
@@ -104,8 +108,13 @@ int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits) {
   if (pace.mixed_steps >= kRefreshSteps) return 0;
   const double added = std::min((kStretch - 1) * normal, std::max(limits.added_ms, (kLeastStretch - 1) * normal));
   if (pace.token_ms == 0 || IsMuchDeeper(limits.depth, pace)) return 1;
-  const double token_ms = pace.token_ms * (pace.beside ? 1 : kBesideFactor);
-  return std::clamp(static_cast<int64_t>(added / token_ms), int64_t{1}, limits.most);
+  return std::clamp(static_cast<int64_t>(added / TokenMs(pace)), int64_t{1}, limits.most);
+}
+
+int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits) {
+  if (limits.decodes == 0) return limits.most;
+  if (pace.mixed_steps >= kRefreshSteps || pace.token_ms == 0 || IsMuchDeeper(limits.deepest, pace)) return 0;
+  return std::min(static_cast<int64_t>(kBrief * limits.added_ms / TokenMs(pace)), limits.most);
 }
 
 }  // namespace llamero

@@ -29,6 +29,7 @@ struct PaceStep {
 struct BudgetLimits {
   int64_t decodes = 0;   // sequences that generate in the coming step
   int64_t depth = 0;     // tokens that lie computed before the next prompt token
+  int64_t deepest = 0;   // and before that of any prompt
   double added_ms = 50;  // most that prompts may add to a step, unless it is long anyway
   int64_t most = 512;    // tokens, at least 1
 };
@@ -41,6 +42,11 @@ BudgetLimits LimitsOf(std::span<const PlanSequence> candidates);
 
 /// The pace after one more step. Pure.
 PrefillPace LearnPace(PrefillPace pace, const PaceStep& step);
+
+/// Prompt tokens that the coming step may carry beside `decodes` running streams if they are whole prompts, 0 to `most`:
+/// what little lies behind a prefix that is in the cache. Such a step may last 2 * `added_ms` longer, once for each of
+/// them; its own reader has nothing to read before.
+int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits);
 
 /// Prompt tokens that the coming step may carry beside `decodes` running streams, 0 to `most`.
 ///

@@ -33,6 +33,7 @@ describe('among requests of one priority, with cells for all', () => {
     cells: 4096,
     shared: 0,
     prefillBudget: 8,
+    briefBudget: 0,
     draftBudget: 0,
   }
   const jobs = fc.array(job(150, 60), { minLength: 1, maxLength: 16 }).map(inOrder)
@@ -72,7 +73,15 @@ describe('while short requests of the same priority keep arriving', () => {
         fc.integer({ min: 1, max: 20 }),
         fc.nat(40),
         (prompt, outputs, at) => {
-          const limits = { batchSize: 32, maxSequences: 6, cells: 128, shared: 0, prefillBudget: 8, draftBudget: 0 }
+          const limits = {
+            batchSize: 32,
+            maxSequences: 6,
+            cells: 128,
+            shared: 0,
+            prefillBudget: 8,
+            briefBudget: 0,
+            draftBudget: 0,
+          }
           const others = crowd(150, prompt, outputs)
           const long: Job = { ...calm, arrival: at, prompt: 120, outputs: 8 }
           // What arrives at one time is taken in this order.
@@ -90,7 +99,15 @@ describe('while short requests of the same priority keep arriving', () => {
   })
 
   it('a stream of lower rank loses its cells at most once for each request of higher rank', () => {
-    const limits = { batchSize: 32, maxSequences: 8, cells: 96, shared: 0, prefillBudget: 8, draftBudget: 0 }
+    const limits = {
+      batchSize: 32,
+      maxSequences: 8,
+      cells: 96,
+      shared: 0,
+      prefillBudget: 8,
+      briefBudget: 0,
+      draftBudget: 0,
+    }
     const jobs = [{ ...calm, arrival: 0, prompt: 40, outputs: 40 }, ...crowd(200, 10, 10)]
     const { steps, ended } = simulate({ limits, jobs }, 100_000)
     expect(ended.size).toBe(jobs.length)
@@ -109,6 +126,7 @@ describe('among priorities', () => {
       cells: 64,
       shared: 0,
       prefillBudget: 8,
+      briefBudget: 12,
       draftBudget: 0,
     }
     const prioritised = job(40, 20).chain((base) =>
@@ -141,6 +159,7 @@ describe('among priorities', () => {
       cells: 64,
       shared: 0,
       prefillBudget: 8,
+      briefBudget: 12,
       draftBudget: 0,
     }
     const high: Job = { ...calm, arrival: 20, prompt: 30, outputs: 15, priority: 9 }

@@ -1,10 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nativeAddon } from '../../lib/native.js'
-import type { PlanLimits, PlanSequence } from '../../lib/native.js'
+import type { Plan, PlanLimits, PlanSequence } from '../../lib/native.js'
 import { simulate, type Job, type Step, type World } from './plan-simulation.js'
 
-const limits: PlanLimits = { batchSize: 64, maxSequences: 8, cells: 256, shared: 0, prefillBudget: 16, draftBudget: 20 }
+const limits: PlanLimits = {
+  batchSize: 64,
+  maxSequences: 8,
+  cells: 256,
+  shared: 0,
+  prefillBudget: 16,
+  briefBudget: 0,
+  draftBudget: 20,
+}
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
   const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id }
@@ -39,6 +47,35 @@ describe('the plan of one step', () => {
       [sequence(2, 10, 0), sequence(1, 10, 0), sequence(3, 5, 4)],
       {},
       '3:4+1* 1:0+10* 2:0+6',
+    ],
+    [
+      'a prompt that is brief runs whole beside decodes',
+      [sequence(1, 40, 0, { reusable: 20 }), sequence(2, 11, 10)],
+      { briefBudget: 20 },
+      '2:10+1* 1:20+20*',
+    ],
+    [
+      'one that is not keeps to the budget, and what is brief overtakes it',
+      [sequence(1, 60, 0), sequence(2, 40, 0), sequence(3, 40, 32), sequence(4, 4, 0), sequence(5, 11, 10)],
+      { prefillBudget: 6, briefBudget: 10 },
+      '5:10+1* 1:0+6 4:0+4*',
+    ],
+    [
+      'the end of a long prompt is not brief',
+      [sequence(1, 40, 32), sequence(2, 11, 10)],
+      { prefillBudget: 3, briefBudget: 10 },
+      '2:10+1* 1:32+3',
+    ],
+    [
+      'what is brief does not overtake a higher priority',
+      [
+        sequence(1, 60, 0, { priority: 2 }),
+        sequence(2, 40, 0, { priority: 1 }),
+        sequence(3, 4, 0),
+        sequence(4, 11, 10),
+      ],
+      { prefillBudget: 6, briefBudget: 10 },
+      '4:10+1* 1:0+6',
     ],
     [
       'who waits for the turn of its adapters does not run',
@@ -186,6 +223,7 @@ const world: fc.Arbitrary<World> = fc
     cells: fc.integer({ min: 1, max: 200 }),
     shared: fc.constant(0),
     prefillBudget: fc.integer({ min: 1, max: 64 }),
+    briefBudget: fc.constantFrom(0, 10, 64),
     draftBudget: fc.constantFrom(0, 5, 64),
   })
   .chain((given) =>
@@ -239,10 +277,18 @@ function checkStep({ sequences, plan: { runs, preempted } }: Step, given: PlanLi
   const prefills = runs.filter((run) => !decodes.includes(run))
   if (waiting.some(lacksOne)) must(batch === given.batchSize || cells === given.cells, 'decodes go first')
   if (prefills.length > 0) must(drafted === 0, 'drafts run in steps without prompts')
-  if (decodes.length > 0) must(sum(prefills.map(({ count }) => count)) <= given.prefillBudget, 'the budget is kept')
-  for (const { id, from } of prefills) {
-    for (const other of waiting.filter((each) => ranksBefore(each, byId.get(id) as PlanSequence))) {
-      must(lacksOne(other) || (from > 0 && other.computed === 0), `${id} runs before ${other.id}`)
+  const whole = (run: Plan['runs'][number]) =>
+    sequences.some(({ id, computed }) => id === run.id && computed === 0) && run.sample
+  const parts = sum(prefills.filter((run) => !whole(run)).map(({ count }) => count))
+  if (decodes.length > 0) must(parts <= given.prefillBudget, 'the budget is kept')
+  const most = Math.max(given.prefillBudget, given.briefBudget)
+  if (decodes.length > 0) must(sum(prefills.map(({ count }) => count)) <= most, 'the budget of whole prompts is kept')
+  for (const run of prefills) {
+    const ranked = byId.get(run.id) as PlanSequence
+    for (const other of waiting.filter((each) => ranksBefore(each, ranked))) {
+      const overtakes = whole(run) && other.priority === ranked.priority
+      const admitted = run.from > 0 && other.computed === 0
+      must(lacksOne(other) || admitted || overtakes, `${run.id} runs before ${other.id}`)
     }
   }
 }

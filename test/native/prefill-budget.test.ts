@@ -15,7 +15,10 @@ function paceAfter(steps: readonly Partial<PaceStep>[], from?: PrefillPace): Pre
 }
 
 const budget = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
-  nativeAddon().prefillBudget(pace, { decodes: 1, depth: 0, addedMs, most, ...given })
+  nativeAddon().prefillBudget(pace, { decodes: 1, depth: 0, deepest: 0, addedMs, most, ...given })
+
+const brief = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
+  nativeAddon().briefBudget(pace, { decodes: 1, depth: 0, deepest: 0, addedMs, most, ...given })
 
 describe('the budget of prompts beside running streams', () => {
   const decode = { decodes: 1, ms: 4 }
@@ -171,5 +174,25 @@ describe('the budget of prompts beside running streams', () => {
     }
     expect(budgets.indexOf(0)).toBeLessThan(32)
     expect(Math.min(...budgets.slice(70).filter((tokens) => tokens > 0))).toBeGreaterThanOrEqual(3)
+  })
+})
+
+describe('the budget of whole prompts beside running streams', () => {
+  const known = [
+    { decodes: 1, ms: 4 },
+    { decodes: 1, prompt: 6, depth: 2000, ms: 10 },
+  ]
+  const cases: readonly [rule: string, steps: Partial<PaceStep>[], limits: Partial<BudgetLimits>, tokens: number][] = [
+    ['is a whole micro-batch beside nobody', known, { decodes: 0 }, most],
+    ['is nothing while nothing is known', [], {}, 0],
+    ['is nothing while only the step without is known', known.slice(0, 1), {}, 0],
+    ['adds twice the step target', known, {}, 100],
+    ['is at most a micro-batch', known, { most: 64 }, 64],
+    ['counts what a prompt alone cost twice', [{ prompt: 100, depth: 100, ms: 100 }], {}, 50],
+    ['is nothing where one lies much deeper than what is known', known, { deepest: 5000 }, 0],
+    ['is none in every 32nd step', [known[0]!, ...Array<Partial<PaceStep>>(31).fill(known[1]!)], {}, 0],
+  ]
+  it.each(cases)('%s', (_rule, steps, limits, tokens) => {
+    expect(brief(paceAfter(steps), limits)).toBe(tokens)
   })
 })

@@ -145,6 +145,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     planStep: unused,
     learnPace: unused,
     prefillBudget: unused,
+    briefBudget: unused,
     nextThreads: unused,
     assembleText: unused,
     findNgram: unused,
