@@ -8,6 +8,8 @@ import { timeStream } from '../stream.js'
 const promptTokens = 6000
 const streamTokens = 128
 const quietTokens = 64
+// Behind the prompt, to tell what the machine itself does to gaps.
+const laterTokens = 512
 // The stream must outlast the prompt, whatever the prompt's share of the time.
 const mostTokens = 8000
 const modelOptions = { contextSize: 16_384, parallel: 4, flashAttention: 'on' } as const
@@ -22,6 +24,8 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
   const normal: number[] = []
   const longest: number[] = []
   const usual: number[] = []
+  const later: number[] = []
+  const longestLater: number[] = []
   const alone: number[] = []
   const beside: number[] = []
   await timeStream(model, await promptOf(model, streamTokens, 1), { maxTokens: quietTokens })
@@ -35,11 +39,15 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
     const startedAt = performance.now()
     beside.push(await prefillRate(model, long, `beside ${round}`))
     const endedAt = performance.now()
+    await stream.tokens(stream.arrivals().length + laterTokens)
     await stream.end()
+    const gapsLater = gapsOf(stream.arrivals().filter((time) => time > endedAt)).slice(8)
     const gaps = gapsOf(stream.arrivals().filter((time) => time >= startedAt && time <= endedAt))
     normal.push(median(gapsOf(before)))
     longest.push(Math.max(...gaps))
     usual.push(median(gaps))
+    later.push(median(gapsLater))
+    longestLater.push(Math.max(...gapsLater))
   }
   const quiet = { name: 'its normal step', readings: normal }
   return {
@@ -52,6 +60,8 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
         target: { of: 'ratio', atMost: 3 },
       },
       { name: 'median gap of the stream', unit: 'ms', ours: usual, beside: quiet },
+      { name: 'median gap behind the prompt', unit: 'ms', ours: later, beside: quiet },
+      { name: 'longest gap behind the prompt', unit: 'ms', ours: longestLater, beside: quiet },
       {
         name: `prefill of ${promptTokens} beside the stream`,
         unit: 'tokens/s',
@@ -61,6 +71,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
     ],
     notes: [
       `the stream: a prompt of ${streamTokens} tokens; its normal step is the median gap of ${quietTokens - 8} tokens before the long prompt comes`,
+      `behind the prompt: ${laterTokens} tokens of the stream alone, which has grown by as many as it had steps beside the prompt; what its longest gap is there, the machine makes`,
       'gaps are between the times at which its tokens reach JavaScript; the long prompt asks for progress, which delivers every step at once; before it several tokens may come together, and share the time since the last delivery',
     ],
   }

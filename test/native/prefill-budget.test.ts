@@ -26,17 +26,17 @@ describe('the budget of prompts beside running streams', () => {
     ['is a whole micro-batch while nothing is known', [], {}, most],
     ['is a whole micro-batch beside nobody', [decode, { decodes: 1, prompt: 6, ms: 10 }], { decodes: 0 }, most],
     ['is one token while only the step without is known', [decode], {}, 1],
-    ['makes a step 2.2 times as long', [decode, { decodes: 1, prompt: 6, ms: 10 }], {}, 4],
-    ['gets along with tokens that cost half', [decode, { decodes: 1, prompt: 6, ms: 7 }], {}, 9],
+    ['makes a step 1.8 times as long', [decode, { decodes: 1, prompt: 6, ms: 10 }], {}, 3],
+    ['gets along with tokens that cost half', [decode, { decodes: 1, prompt: 6, ms: 7 }], {}, 6],
     ['is at least one token', [decode, { decodes: 1, prompt: 1, ms: 40 }], {}, 1],
     ['is at most a micro-batch', [decode, { decodes: 1, prompt: 400, ms: 5 }], {}, most],
-    ['counts what a prompt alone cost twice', [decode, { prompt: 100, ms: 100 }], {}, 2],
+    ['counts what a prompt alone cost twice', [decode, { prompt: 100, ms: 100 }], {}, 1],
     ['does not go by a short prompt alone', [decode, { prompt: 31, ms: 500 }], {}, 1],
     [
       'adds no more than the step target',
       [
-        { decodes: 1, ms: 60 },
-        { decodes: 1, prompt: 10, ms: 110 },
+        { decodes: 1, ms: 70 },
+        { decodes: 1, prompt: 10, ms: 120 },
       ],
       {},
       10,
@@ -58,7 +58,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 8, prompt: 24, ms: 40 },
       ],
       { decodes: 8 },
-      19,
+      12,
     ],
     [
       'goes by fewer streams where as many are not known',
@@ -68,7 +68,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 8, prompt: 24, ms: 40 },
       ],
       { decodes: 4 },
-      4,
+      3,
     ],
     [
       'goes by more streams where fewer are not known',
@@ -77,7 +77,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 8, prompt: 24, ms: 40 },
       ],
       { decodes: 1 },
-      19,
+      12,
     ],
     [
       'begins with one token where a prompt goes on much deeper',
@@ -85,7 +85,7 @@ describe('the budget of prompts beside running streams', () => {
       { depth: 800 },
       1,
     ],
-    ['goes on where it is little deeper', [decode, { decodes: 1, prompt: 6, ms: 10, depth: 100 }], { depth: 700 }, 4],
+    ['goes on where it is little deeper', [decode, { decodes: 1, prompt: 6, ms: 10, depth: 100 }], { depth: 700 }, 3],
     [
       'is none in every 32nd step, for a look at decodes alone',
       [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 })],
@@ -96,13 +96,13 @@ describe('the budget of prompts beside running streams', () => {
       'goes on after that look',
       [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }), decode],
       {},
-      4,
+      3,
     ],
     [
       'hardly follows one step that others delayed',
       [decode, { decodes: 1, prompt: 6, ms: 10 }, { decodes: 1, prompt: 6, ms: 1000 }],
       {},
-      3,
+      2,
     ],
     [
       'follows at once where a prompt goes on much deeper',
@@ -110,7 +110,7 @@ describe('the budget of prompts beside running streams', () => {
       { depth: 4000 },
       1,
     ],
-    ['ignores a step that took no time', [decode, { decodes: 1, prompt: 6, ms: 10 }, { decodes: 1, prompt: 9 }], {}, 4],
+    ['ignores a step that took no time', [decode, { decodes: 1, prompt: 6, ms: 10 }, { decodes: 1, prompt: 9 }], {}, 3],
   ]
   it.each(cases)('%s', (_rule, steps, limits, tokens) => {
     expect(budget(paceAfter(steps), limits)).toBe(tokens)
@@ -146,7 +146,7 @@ describe('the budget of prompts beside running streams', () => {
     fc.assert(
       fc.property(machine, fc.infiniteStream(fc.double({ min: 0.95, max: 1.05, noNaN: true })), (given, noise) => {
         const { decodeMs, share, growth } = given
-        // At its end the prompt's tokens still cost less than the 1.2 steps that one may.
+        // At its end a prompt token, of which one is always carried, costs no more than 1.1 steps.
         const tokenMs = share * decodeMs
         const perDepthMs = Math.min(growth * tokenMs, 1.1 * decodeMs - tokenMs) / 6000
         const gaps = prefill({ decodeMs, tokenMs, perDepthMs }, 6000, () => noise.next().value as number)
@@ -156,11 +156,11 @@ describe('the budget of prompts beside running streams', () => {
     )
   })
 
-  it('leaves prompts half of the time and more', () => {
+  it('leaves prompts two fifths of the time and more', () => {
     const decodeMs = 4
     const gaps = prefill({ decodeMs, tokenMs: 0.7, perDepthMs: 0 }, 6000, () => 1)
     const all = gaps.reduce((sum, ms) => sum + ms, 0)
-    expect((6000 * 0.7) / all).toBeGreaterThan(0.5)
+    expect((6000 * 0.7) / all).toBeGreaterThan(0.4)
   })
 
   it('comes back within 32 steps when the machine gets slow and the streams with it', () => {
@@ -173,7 +173,7 @@ describe('the budget of prompts beside running streams', () => {
       pace = nativeAddon().learnPace(pace, step({ decodes: 1, prompt, ms: 10 * (4 + prompt) }))
     }
     expect(budgets.indexOf(0)).toBeLessThan(32)
-    expect(Math.min(...budgets.slice(70).filter((tokens) => tokens > 0))).toBeGreaterThanOrEqual(3)
+    expect(Math.min(...budgets.slice(70).filter((tokens) => tokens > 0))).toBeGreaterThanOrEqual(2)
   })
 })
 
