@@ -21,6 +21,8 @@ export interface PrefillPace {
   readonly depth: number
   readonly beside: boolean
   readonly mixedSteps: number
+  /** Of a step of decodes alone that took much longer than expected, once; 0: none. */
+  readonly doubtMs: number
 }
 
 export interface PaceStep {

@@ -32,7 +32,8 @@ PrefillPace ToPace(const Napi::Value& value) {
   PrefillPace pace{.token_ms = NumberOf(given, "tokenMs"),
                    .depth = IntegerOf(given, "depth"),
                    .beside = BoolOf(given, "beside"),
-                   .mixed_steps = IntegerOf(given, "mixedSteps")};
+                   .mixed_steps = IntegerOf(given, "mixedSteps"),
+                   .doubt_ms = NumberOf(given, "doubtMs")};
   const auto decode_ms = ArrayOf(given.Get("decodeMs"), ToNumber);
   std::copy_n(decode_ms.begin(), std::min(decode_ms.size(), pace.decode_ms.size()), pace.decode_ms.begin());
   return pace;
@@ -93,6 +94,7 @@ Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
     result.Set("depth", static_cast<double>(pace.depth));
     result.Set("beside", pace.beside);
     result.Set("mixedSteps", static_cast<double>(pace.mixed_steps));
+    result.Set("doubtMs", pace.doubt_ms);
     return result;
   });
 }

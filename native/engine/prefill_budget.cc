@@ -15,6 +15,10 @@ constexpr int64_t kRefreshSteps = 31;
 constexpr double kFollow = 0.5;
 constexpr double kFollowLook = 0.7;  // there are few of them
 
+// A step of decodes that takes so many times as long as expected is believed when the next one does too: it decides on
+// the length of the 32 steps that follow, and what delays a single step must not lengthen them all.
+constexpr double kDoubt = 1.3;
+
 // A shorter step without decodes says little about what a token adds: most of it is the pass over the weights.
 constexpr int64_t kTellingPrompt = 32;
 
@@ -84,8 +88,15 @@ BudgetLimits LimitsOf(std::span<const PlanSequence> candidates) {
 PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
   if (!(step.ms > 0)) return pace;
   if (step.prompt == 0) {
-    const double share = pace.mixed_steps > 0 ? kFollowLook : kFollow;
-    if (step.decodes > 0) Follow(pace.decode_ms[Bucket(step.decodes, pace.decode_ms.size())], step.ms, share);
+    if (step.decodes == 0) return pace;
+    double& known = pace.decode_ms[Bucket(step.decodes, pace.decode_ms.size())];
+    const double doubt = std::exchange(pace.doubt_ms, 0);
+    if (doubt == 0 && known > 0 && step.ms > kDoubt * known) {
+      pace.doubt_ms = step.ms;
+      if (pace.mixed_steps > 0) pace.mixed_steps = kRefreshSteps;
+      return pace;
+    }
+    Follow(known, doubt > 0 ? std::min(doubt, step.ms) : step.ms, pace.mixed_steps > 0 ? kFollowLook : kFollow);
     pace.mixed_steps = 0;
     return pace;
   }

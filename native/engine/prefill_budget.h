@@ -16,6 +16,7 @@ struct PrefillPace {
   int64_t depth = 0;        // of the prompt tokens that this was learned from
   bool beside = false;      // it was learned beside decodes
   int64_t mixed_steps = 0;  // since the last step of decodes alone
+  double doubt_ms = 0;      // a step of decodes alone that took much longer than expected, once; 0: none
 };
 
 /// One step that was computed.

@@ -110,6 +110,35 @@ describe('the budget of prompts beside running streams', () => {
       { depth: 4000 },
       1,
     ],
+    [
+      'looks once more where decodes alone took much longer than expected',
+      [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }), { decodes: 1, ms: 40 }],
+      {},
+      0,
+    ],
+    [
+      'takes such a step for a delay when the next one is as ever',
+      [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }), { decodes: 1, ms: 40 }, decode],
+      {},
+      3,
+    ],
+    [
+      'believes two of them',
+      [
+        decode,
+        ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }),
+        { decodes: 1, ms: 40 },
+        { decodes: 1, ms: 8 },
+      ],
+      {},
+      5,
+    ],
+    [
+      'takes one before a prompt for a delay as well',
+      [decode, { decodes: 1, ms: 40 }, { decodes: 1, prompt: 6, ms: 10 }],
+      {},
+      3,
+    ],
     ['ignores a step that took no time', [decode, { decodes: 1, prompt: 6, ms: 10 }, { decodes: 1, prompt: 9 }], {}, 3],
   ]
   it.each(cases)('%s', (_rule, steps, limits, tokens) => {
