@@ -15,6 +15,12 @@ export function median(readings: Readings): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+/** The smallest reading that `percent` of them do not exceed. */
+export function percentile(percent: number, readings: Readings): number {
+  const sorted = [...readings].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? NaN
+}
+
 export function spread(readings: Readings): Spread {
   return { median: median(readings), least: Math.min(...readings), most: Math.max(...readings) }
 }

@@ -1,5 +1,5 @@
 import type { Model } from '../../lib/model/index.js'
-import { median, rate } from '../measure.js'
+import { median, percentile, rate } from '../measure.js'
 import { withModel } from '../opened.js'
 import { promptOf } from '../prompt.js'
 import type { Bench, Findings, Scenario } from '../scenario.js'
@@ -24,6 +24,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
   const normal: number[] = []
   const longest: number[] = []
   const usual: number[] = []
+  const mostInSteps: number[] = []
   const later: number[] = []
   const longestLater: number[] = []
   const alone: number[] = []
@@ -48,6 +49,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
     usual.push(median(gaps))
     later.push(median(gapsLater))
     longestLater.push(Math.max(...gapsLater))
+    mostInSteps.push(percentile(99, inSteps(gaps, normal.at(-1)!, later.at(-1)!)))
   }
   const quiet = { name: 'its normal step', readings: normal }
   return {
@@ -60,6 +62,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
         target: { of: 'ratio', atMost: 3 },
       },
       { name: 'median gap of the stream', unit: 'ms', ours: usual, beside: quiet },
+      { name: '99th percentile of its gaps', unit: 'normal steps at that depth', ours: mostInSteps },
       { name: 'median gap behind the prompt', unit: 'ms', ours: later, beside: quiet },
       { name: 'longest gap behind the prompt', unit: 'ms', ours: longestLater, beside: quiet },
       {
@@ -116,6 +119,11 @@ async function openStream(model: Model, prompt: Int32Array): Promise<OpenStream>
       await reading
     },
   }
+}
+
+/** Each gap over the normal step of the stream as deep as it is by then: between those before and behind the prompt. */
+function inSteps(gaps: readonly number[], before: number, behind: number): number[] {
+  return gaps.map((gap, index) => gap / (before + ((behind - before) * index) / gaps.length))
 }
 
 function gapsOf(times: readonly number[]): number[] {
