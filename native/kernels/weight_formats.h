@@ -13,18 +13,56 @@
 /// ggml's formats of weights and of the inputs that meet them, as vectors of AVX-512 take them in. A *group* is as many
 /// blocks of 32 weights as fill a vector; its inputs are laid out once to lie as its weights come out.
 ///
-/// Of each format: `Weights(from, blocks)`, a group of up to kGroup blocks, the rest zero; `Lay`, the inputs of one
-/// block; `Multiply(weights, inputs, sum)`, sum plus the group's products, spread over the vector.
+/// Of each format, for few columns: `Weights(from, blocks)`, a group of up to kGroup blocks, the rest zero; `Lay`, the
+/// inputs of one block; `Multiply(weights, inputs, sum)`, sum plus the group's products, spread over the vector.
+///
+/// For many: `Side`, one block of kSide rows, a lane each. `Lay` reads it; `Word(i)` are the weights 4 i to 4 i + 3 of each
+/// row as unsigned bytes. `Head`: what stands before a block of inputs. Products begin with `Begin`, and `Add` makes of
+/// them, lane by lane, sum plus the block's products.
 namespace llamero::kernels {
 
 constexpr int64_t kBlock = 32;
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 
+constexpr int64_t kSide = 16;
+
 inline float Half(const char* from) {
   uint16_t half;
   std::memcpy(&half, from, sizeof(half));
   return _cvtsh_ss(half);
+}
+
+/// Four words of each of kSide rows that lie `stride` bytes apart, of which there are `rows`: words[i] is the i-th word of
+/// each, a lane a row. Lanes beyond are the last row's.
+inline void LayWords(const char* from, int64_t stride, int64_t rows, __m512i* words) {
+  const auto four = [&](int64_t row) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + std::min(row, rows - 1) * stride));
+  };
+  __m512i every[4];  // rows i, i + 4, i + 8 and i + 12
+  for (int64_t i = 0; i < 4; i++) {
+    every[i] = _mm512_castsi128_si512(four(i));
+    every[i] = _mm512_inserti32x4(every[i], four(i + 4), 1);
+    every[i] = _mm512_inserti32x4(every[i], four(i + 8), 2);
+    every[i] = _mm512_inserti32x4(every[i], four(i + 12), 3);
+  }
+  const __m512i low01 = _mm512_unpacklo_epi32(every[0], every[1]);
+  const __m512i high01 = _mm512_unpackhi_epi32(every[0], every[1]);
+  const __m512i low23 = _mm512_unpacklo_epi32(every[2], every[3]);
+  const __m512i high23 = _mm512_unpackhi_epi32(every[2], every[3]);
+  words[0] = _mm512_unpacklo_epi64(low01, low23);
+  words[1] = _mm512_unpackhi_epi64(low01, low23);
+  words[2] = _mm512_unpacklo_epi64(high01, high23);
+  words[3] = _mm512_unpackhi_epi64(high01, high23);
+}
+
+/// The half-precision numbers of kSide rows, likewise.
+inline __m512 LayHalves(const char* from, int64_t stride, int64_t rows) {
+  uint16_t halves[kSide];
+  for (int64_t row = 0; row < kSide; row++) {
+    std::memcpy(halves + row, from + std::min(row, rows - 1) * stride, sizeof(halves[0]));
+  }
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
 }
 
 /// q4_1: scale and offset in half precision, then 16 bytes whose low halves are the first 16 weights. Meets q8_1: scale
@@ -78,6 +116,35 @@ struct Q4_1 {
     sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scales, sum);
     return _mm512_fmadd_ps(weights.offsets, _mm512_load_ps(inputs.sums), sum);
   }
+
+  static constexpr int64_t kInputHead = 4;
+
+  struct Head {
+    explicit Head(const char* from) : scale(Half(from)), sum(Half(from + 2)) {}
+    __m512i Begin() const { return _mm512_setzero_si512(); }
+
+    float scale, sum;
+  };
+
+  struct Side {
+    void Lay(const char* from, int64_t stride, int64_t rows) {
+      LayWords(from + 4, stride, rows, words);
+      scales = LayHalves(from, stride, rows);
+      offsets = LayHalves(from + 2, stride, rows);
+    }
+    __m512i Word(int i) const {
+      const __m512i mask = _mm512_set1_epi8(0xF);
+      return _mm512_and_si512(i < 4 ? words[i] : _mm512_srli_epi16(words[i - 4], 4), mask);
+    }
+    __m512 Add(const Head& head, __m512i products, __m512 sum) const {
+      const __m512 factors = _mm512_mul_ps(scales, _mm512_set1_ps(head.scale));
+      sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), factors, sum);
+      return _mm512_fmadd_ps(offsets, _mm512_set1_ps(head.sum), sum);
+    }
+
+    __m512i words[4];  // four bytes whose low halves are the weights 4 i, 4 i + 1 …, the high ones those 16 further
+    __m512 scales, offsets;
+  };
 };
 
 /// q8_0: a scale in half precision, then 32 signed bytes; inputs alike. The instruction wants one side unsigned: that is
@@ -126,6 +193,37 @@ struct Q8_0 {
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), _mm512_mul_ps(weights.scales, _mm512_load_ps(inputs.scales)),
                            sum);
   }
+
+  static constexpr int64_t kInputHead = 2;
+
+  struct Head {
+    explicit Head(const char* from) : scale(Half(from)) {
+      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 2));
+      // Four to a word, of which eight are left to add.
+      const __m256i fours = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), bytes);
+      before = -128 * _mm512_reduce_add_epi32(_mm512_zextsi256_si512(fours));
+    }
+    __m512i Begin() const { return _mm512_set1_epi32(before); }
+
+    float scale;
+    int32_t before;
+  };
+
+  struct Side {
+    void Lay(const char* from, int64_t stride, int64_t rows) {
+      LayWords(from + 2, stride, rows, words);
+      LayWords(from + 2 + 16, stride, rows, words + 4);
+      for (__m512i& word : words) word = _mm512_xor_si512(word, _mm512_set1_epi8(-128));
+      scales = LayHalves(from, stride, rows);
+    }
+    __m512i Word(int i) const { return words[i]; }
+    __m512 Add(const Head& head, __m512i products, __m512 sum) const {
+      return _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), _mm512_mul_ps(scales, _mm512_set1_ps(head.scale)), sum);
+    }
+
+    __m512i words[8];
+    __m512 scales;
+  };
 };
 
 #endif

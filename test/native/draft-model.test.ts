@@ -235,7 +235,8 @@ describe('SmolLM2', () => {
 
   it('as its own draft model is right nearly always, and says the same', { timeout: 180_000 }, async () => {
     const file = await smollm2Path()
-    const real = await openRawEngine(file, { threads: 1, maxSequences: 1 }, file)
+    // Upstream's kernels round a row alike in steps of few tokens; with ours the words may part where two nearly tie.
+    const real = await openRawEngine(file, { threads: 1, maxSequences: 1, ownKernels: false }, file)
     const { finish } = await both(real, prompt, { maxTokens: 64, ignoreEos: true })
     expect(finish.draftTokens).toBeGreaterThan(48)
     expect(finish.acceptedTokens / finish.draftTokens).toBeGreaterThan(0.9)

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "kernels/kernels.h"
+#include "kernels/weight_formats.h"
+
+namespace llamero::kernels {
+
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+
+/// Sums of kSide rows, a lane each, and some columns. `tile`: [blocks]; `inputs`: of the first column; `heads`:
+/// [columns][blocks].
+template <class Format, int columns>
+void MultiplySide(const typename Format::Side* tile, int64_t blocks, const char* inputs,
+                  const typename Format::Head* heads, __m512* results) {
+  const int64_t input_stride = blocks * Format::kInputSize;
+  __m512 sums[columns];  // in registers, as memory would not be
+  for (int c = 0; c < columns; c++) sums[c] = _mm512_setzero_ps();
+  for (int64_t b = 0; b < blocks; b++) {
+    const char* bytes = inputs + b * Format::kInputSize + Format::kInputHead;
+    __m512i products[columns];
+    for (int c = 0; c < columns; c++) products[c] = heads[c * blocks + b].Begin();
+    for (int word = 0; word < kBlock / 4; word++) {
+      const __m512i weights = tile[b].Word(word);
+      for (int c = 0; c < columns; c++) {
+        int32_t four;
+        std::memcpy(&four, bytes + c * input_stride + 4 * word, sizeof(four));
+        products[c] = _mm512_dpbusd_epi32(products[c], weights, _mm512_set1_epi32(four));
+      }
+    }
+    for (int c = 0; c < columns; c++) sums[c] = tile[b].Add(heads[c * blocks + b], products[c], sums[c]);
+  }
+  std::copy_n(sums, columns, results);
+}
+
+/// As FewColumns, for many of them: the weights of kSide rows are laid side by side, a lane each, once for all columns.
+/// Then a number of the input serves all lanes, and the sums come out as they are stored.
+template <class Format>
+class ManyColumns {
+ public:
+  ManyColumns(const ggml_compute_params* params, ggml_tensor* dst)
+      : params_(params),
+        weights_(static_cast<const char*>(dst->src[0]->data)),
+        weight_stride_(dst->src[0]->nb[1]),
+        inputs_(static_cast<const char*>(params->wdata)),
+        results_(static_cast<float*>(dst->data)),
+        blocks_(BlocksOf(dst)),
+        rows_(dst->src[0]->ne[1]),
+        columns_(ColumnsOf(dst)) {
+    const auto memory = (reinterpret_cast<uintptr_t>(params->wdata) + InputSize(dst) + 63) & ~uintptr_t{63};
+    tile_ = reinterpret_cast<Side*>(memory + params->ith * ThreadSize(dst));
+    heads_ = reinterpret_cast<Head*>(tile_ + blocks_);
+  }
+
+  /// Bytes of the work buffer: the inputs, then room for each thread.
+  static size_t Size(const ggml_tensor* dst, int threads) { return InputSize(dst) + 64 + threads * ThreadSize(dst); }
+
+  void Run() {
+    const int64_t tiles = (rows_ + kSide - 1) / kSide;
+    // Threads take some tiles at a time, as they come free.
+    const int64_t run = std::clamp<int64_t>(tiles / (params_->nth * 8), 1, 4);
+    bool has_heads = false;
+    for (int64_t i = params_->ith; i * run < tiles; i = ggml_threadpool_chunk_add(params_->threadpool, 1)) {
+      if (!has_heads) ReadHeads();
+      has_heads = true;
+      for (int64_t tile = i * run; tile < std::min(tiles, (i + 1) * run); tile++) RunTile(tile * kSide);
+    }
+  }
+
+ private:
+  using Side = typename Format::Side;
+  using Head = typename Format::Head;
+
+  static constexpr int64_t kColumns = 8;
+
+  static int64_t BlocksOf(const ggml_tensor* dst) { return dst->src[0]->ne[0] / kBlock; }
+  static int64_t ColumnsOf(const ggml_tensor* dst) { return dst->ne[1] * dst->ne[2] * dst->ne[3]; }
+  static size_t InputSize(const ggml_tensor* dst) { return BlocksOf(dst) * Format::kInputSize * ColumnsOf(dst); }
+  static size_t ThreadSize(const ggml_tensor* dst) {
+    const size_t heads = (BlocksOf(dst) * ColumnsOf(dst) * sizeof(Head) + 63) / 64 * 64;
+    return BlocksOf(dst) * sizeof(Side) + heads;
+  }
+
+  void ReadHeads() {
+    for (int64_t i = 0; i < columns_ * blocks_; i++) heads_[i] = Head(inputs_ + i * Format::kInputSize);
+  }
+
+  void RunTile(int64_t row) {
+    const int64_t rows = std::min(kSide, rows_ - row);
+    for (int64_t b = 0; b < blocks_; b++) {
+      tile_[b].Lay(weights_ + row * weight_stride_ + b * Format::kWeightSize, weight_stride_, rows);
+    }
+    using Runner = void (ManyColumns::*)(int64_t, int64_t, int64_t);
+    static constexpr Runner kRunners[] = {&ManyColumns::RunColumns<1>, &ManyColumns::RunColumns<2>,
+                                          &ManyColumns::RunColumns<3>, &ManyColumns::RunColumns<4>,
+                                          &ManyColumns::RunColumns<5>, &ManyColumns::RunColumns<6>,
+                                          &ManyColumns::RunColumns<7>, &ManyColumns::RunColumns<8>};
+    static_assert(std::size(kRunners) == kColumns);
+    const int64_t passes = (columns_ + kColumns - 1) / kColumns;
+    for (int64_t pass = 0; pass < passes; pass++) {
+      const int64_t column = columns_ * pass / passes;
+      const int64_t columns = columns_ * (pass + 1) / passes - column;
+      (this->*kRunners[columns - 1])(row, rows, column);
+    }
+  }
+
+  template <int columns>
+  void RunColumns(int64_t row, int64_t rows, int64_t column) {
+    __m512 sums[columns];
+    MultiplySide<Format, columns>(tile_, blocks_, inputs_ + column * blocks_ * Format::kInputSize,
+                                  heads_ + column * blocks_, sums);
+    const auto mask = static_cast<__mmask16>((uint32_t{1} << rows) - 1);
+    for (int c = 0; c < columns; c++) _mm512_mask_storeu_ps(results_ + (column + c) * rows_ + row, mask, sums[c]);
+  }
+
+  const ggml_compute_params* const params_;
+  const char* const weights_;
+  const int64_t weight_stride_;  // bytes
+  const char* const inputs_;
+  float* const results_;
+  const int64_t blocks_, rows_, columns_;
+  Side* tile_;   // [blocks]
+  Head* heads_;  // [columns][blocks]
+};
+
+#endif
+
+}  // namespace llamero::kernels
