@@ -90,8 +90,14 @@ class ManyColumns {
 
   void RunTile(int64_t row) {
     const int64_t rows = std::min(kSide, rows_ - row);
+    const char* weights = weights_ + row * weight_stride_;
     for (int64_t b = 0; b < blocks_; b++) {
-      tile_[b].Lay(weights_ + row * weight_stride_ + b * Format::kWeightSize, weight_stride_, rows);
+      tile_[b].Lay(weights + b * Format::kWeightSize, weight_stride_, rows);
+      // Of the next rows, whose place is right behind these.
+      constexpr int64_t kShare = kSide * Format::kWeightSize;
+      for (int64_t i = 0; i < kShare; i += 64) {
+        __builtin_prefetch(weights + kSide * weight_stride_ + b * kShare + i, 0, 2);
+      }
     }
     using Runner = void (ManyColumns::*)(int64_t, int64_t, int64_t);
     static constexpr Runner kRunners[] = {&ManyColumns::RunColumns<1>, &ManyColumns::RunColumns<2>,

@@ -56,14 +56,17 @@ inline void LayWords(const char* from, int64_t stride, int64_t rows, __m512i* wo
   words[3] = _mm512_unpackhi_epi64(high01, high23);
 }
 
-/// The half-precision numbers of kSide rows, likewise.
-inline __m512 LayHalves(const char* from, int64_t stride, int64_t rows) {
-  uint16_t halves[kSide];
+/// The first word of each of the rows.
+inline __m512i LayWord(const char* from, int64_t stride, int64_t rows) {
+  alignas(64) uint32_t words[kSide];
   for (int64_t row = 0; row < kSide; row++) {
-    std::memcpy(halves + row, from + std::min(row, rows - 1) * stride, sizeof(halves[0]));
+    std::memcpy(words + row, from + std::min(row, rows - 1) * stride, sizeof(words[0]));
   }
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
+  return _mm512_load_si512(words);
 }
+
+/// The half-precision numbers in the low halves of the words.
+inline __m512 LowHalves(__m512i words) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words)); }
 
 /// q4_1: scale and offset in half precision, then 16 bytes whose low halves are the first 16 weights. Meets q8_1: scale
 /// and the scaled sum, then 32 signed bytes.
@@ -94,8 +97,8 @@ struct Q4_1 {
       high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask);
       const __m512i heads =
           _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 0, 0, 0, 5, 5, 5, 5, 10, 10, 10, 10, 15, 15, 15, 15), words);
-      scales = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(heads));
-      offsets = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(heads, 16)));
+      scales = LowHalves(heads);
+      offsets = LowHalves(_mm512_srli_epi32(heads, 16));
     }
 
     __m512i low, high;
@@ -129,8 +132,9 @@ struct Q4_1 {
   struct Side {
     void Lay(const char* from, int64_t stride, int64_t rows) {
       LayWords(from + 4, stride, rows, words);
-      scales = LayHalves(from, stride, rows);
-      offsets = LayHalves(from + 2, stride, rows);
+      const __m512i heads = LayWord(from, stride, rows);
+      scales = LowHalves(heads);
+      offsets = LowHalves(_mm512_srli_epi32(heads, 16));
     }
     __m512i Word(int i) const {
       const __m512i mask = _mm512_set1_epi8(0xF);
@@ -214,7 +218,7 @@ struct Q8_0 {
       LayWords(from + 2, stride, rows, words);
       LayWords(from + 2 + 16, stride, rows, words + 4);
       for (__m512i& word : words) word = _mm512_xor_si512(word, _mm512_set1_epi8(-128));
-      scales = LayHalves(from, stride, rows);
+      scales = LowHalves(LayWord(from, stride, rows));
     }
     __m512i Word(int i) const { return words[i]; }
     __m512 Add(const Head& head, __m512i products, __m512 sum) const {
