@@ -19,11 +19,11 @@ describe('SmolLM2', () => {
 
   it('answers from the store without a network', { timeout: 300_000 }, async () => {
     const ending = await llamero(
-      ['run', 'smollm2:135m', 'What is the capital of France?', '--temperature', '0', '--num-predict', '24'],
+      ['run', 'smollm2:135m', 'Why is the sky blue?', '--temperature', '0', '--num-predict', '24'],
       { environment },
     )
     expect(ending).toMatchObject({ exitCode: 0, stderr: '' })
-    expect(ending.stdout).toMatch(/\bParis\b.*\n\n$/s)
+    expect(ending.stdout).toMatch(/\b(sky|light)\b.*\n\n$/s)
   })
 
   it('is listed', async () => {
