@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests that need neither the addon nor a model and are quick: `npm run check` runs these alone. */
 const pure = [
-  'test/{contracts,chat}/*.test.ts',
+  'test/{contracts,chat,modelfile}/*.test.ts',
   'test/cli/{answer,formats,progress,statistics}.test.ts',
   'test/gguf/!(agreement).test.ts',
   'test/model/!(contract|*-native).test.ts',

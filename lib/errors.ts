@@ -13,6 +13,8 @@ export const errorCodes = {
   ERR_MODEL_REJECTED: { status: 422, sentence: 'The model could not be loaded.' },
   /** A reference such as `host/namespace/model:tag` does not follow the grammar. */
   ERR_NAME_INVALID: { status: 400, sentence: 'The model name is not valid.' },
+  /** A Modelfile is malformed, or an instruction in it has a name or value that does not exist. */
+  ERR_MODELFILE_INVALID: { status: 400, sentence: 'The Modelfile is not valid.' },
   /** An option, argument or message has the wrong type, unit or range. */
   ERR_OPTION_INVALID: { status: 400, sentence: 'An option is not valid.' },
   /** A token id lies outside the vocabulary. */

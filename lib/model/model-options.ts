@@ -1,6 +1,7 @@
 import { availableParallelism, freemem } from 'node:os'
 import { invalidOption } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
+import { parameters } from '../parameters.js'
 import { abortSignal, boolean, callback, folder, integer, oneOf } from './option-kinds.js'
 import { type OptionTable, type OptionValues, readOptions } from './option-rule.js'
 
@@ -80,13 +81,7 @@ const plainTypes: readonly string[] = ['f32', 'f16', 'bf16']
 
 /** Every option of opening a model: unit, range, default and meaning. */
 export const modelOptions = {
-  contextSize: integer({
-    min: 16,
-    max: 2 ** 24,
-    unit: 'tokens',
-    default: undefined,
-    doc: 'Most tokens of one request; the trained size, at most 8,192, if absent.',
-  }),
+  contextSize: integer(parameters.num_ctx),
   parallel: integer({ min: 1, max: 256, unit: 'requests', default: 16, doc: 'Requests that run at once.' }),
   cacheTokens: integer({
     min: 0,
@@ -110,14 +105,14 @@ export const modelOptions = {
     default: 2 ** 33,
     doc: 'Most bytes of the files of that folder.',
   }),
-  threads: integer({ min: 1, max: 512, default: undefined, doc: 'Most compute threads; one per core if absent.' }),
+  threads: integer(parameters.num_thread),
   adaptThreads: boolean({ default: true, doc: 'Use fewer threads while other processes take the cores.' }),
   flashAttention: oneOf(['auto', 'on', 'off'], { default: 'auto', doc: 'Flash attention.' }),
   kernels: oneOf(['llamero', 'upstream'], { default: 'llamero', doc: 'Whose kernels compute on the CPU.' }),
   keyType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached keys.' }),
   valueType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached values.' }),
-  gpuLayers: integer({ min: -1, max: 1_000_000, unit: 'layers', default: -1, doc: 'Layers on a GPU; -1 is all.' }),
-  memoryMap: boolean({ default: true, doc: 'Map the file into memory instead of reading it.' }),
+  gpuLayers: integer(parameters.num_gpu),
+  memoryMap: boolean(parameters.use_mmap),
   queueLimit: integer({ min: 0, max: 100_000, unit: 'requests', default: 512, doc: 'Requests that may wait.' }),
   signal: abortSignal('Cancels loading.'),
   onProgress: callback<(fraction: number) => void>({

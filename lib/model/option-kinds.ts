@@ -7,6 +7,11 @@ interface About<Value> {
   readonly unit?: string
 }
 
+/** What a rule takes over of what it is told; rows of the table of parameters say more. */
+function described<Value>({ unit = '', default: standard, doc }: About<Value>): Required<About<Value>> {
+  return { unit, default: standard, doc }
+}
+
 interface NumberAbout<Value> extends About<Value> {
   readonly min: number
   /** A number, or the context size of the model. */
@@ -30,8 +35,7 @@ function numeric<Value>(
 ): OptionRule<number | Value> {
   const range = `${noun} from ${min} to ${max === 'contextSize' ? 'the context size' : max}`
   return {
-    unit: '',
-    ...about,
+    ...described(about),
     range,
     read(value, name, limits) {
       const highest = max === 'contextSize' ? limits.contextSize : max
@@ -89,8 +93,7 @@ function rule<Value>(
   accepts: (value: unknown) => value is Value,
 ): OptionRule<Value> {
   return {
-    unit: '',
-    ...about,
+    ...described(about),
     range,
     read(value, name) {
       if (!accepts(value)) throw invalidOption(name, range, value)
@@ -106,8 +109,7 @@ export function strings(
   const { maxCount, maxBytes, ...others } = about
   const range = `a string or up to ${maxCount} strings, each of 1 to ${maxBytes} bytes`
   return {
-    unit: '',
-    ...others,
+    ...described(others),
     range,
     read(value, name) {
       const list: readonly unknown[] = typeof value === 'string' ? [value] : Array.isArray(value) ? value : [undefined]

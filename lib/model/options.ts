@@ -1,3 +1,4 @@
+import { parameters } from '../parameters.js'
 import type { Adapter, ScaledAdapter } from './adapter.js'
 import { scaledAdapters } from './adapter-option.js'
 import { checkGrammar } from './grammar.js'
@@ -188,45 +189,25 @@ const suffixRule: OptionRule<string | undefined> = {
 }
 
 const milliseconds = { min: 1, max: 2 ** 31 - 1, unit: 'ms', default: undefined }
-const penalty = { min: -100, max: 100, default: 0 }
 
 /**
  * Every option of `generate` and `chat`: unit, range, default and meaning. Caps: `stop` 64 × 256 bytes, `logitBias`
  * 1,024 tokens, `repeatLastN` the context size; defaults are Ollama's.
  */
 export const generateOptions = {
-  maxTokens: integer({
-    min: 1,
-    max: 2 ** 31 - 1,
-    unit: 'tokens',
-    default: undefined,
-    doc: 'Most tokens of the answer.',
-  }),
-  stop: strings({ maxCount: 64, maxBytes: 256, default: [], doc: 'The answer ends before the first of these.' }),
+  maxTokens: integer(parameters.num_predict),
+  stop: strings(parameters.stop),
   ignoreEos: boolean({ default: false, doc: "Go on after the model's own end token." }),
-  // 2³² - 1 is llama.cpp's mark for a random seed.
-  seed: integer({ min: 0, max: 2 ** 32 - 2, default: undefined, doc: 'Makes sampling repeatable; random if absent.' }),
-  temperature: number({ min: 0, max: 100, default: 0.8, doc: '0 takes the likeliest token, higher values spread.' }),
-  topK: integer({
-    min: 0,
-    max: 2 ** 31 - 1,
-    unit: 'tokens',
-    default: 40,
-    doc: 'Keep so many of the likeliest; 0 is all.',
-  }),
-  topP: number({ min: 0, max: 1, default: 0.9, doc: 'Keep the likeliest up to this share of the probability.' }),
-  minP: number({ min: 0, max: 1, default: 0, doc: 'Drop tokens less likely than this share of the likeliest.' }),
-  typicalP: number({ min: 0, max: 1, default: 1, doc: 'Locally typical sampling; 1 is off.' }),
-  repeatPenalty: number({ min: 0.01, max: 100, default: 1, doc: 'Divides the scores of recent tokens; 1 is off.' }),
-  repeatLastN: integer({
-    min: -1,
-    max: 'contextSize',
-    unit: 'tokens',
-    default: 64,
-    doc: 'How many tokens count as recent; -1 is the context size, 0 none.',
-  }),
-  presencePenalty: number({ ...penalty, doc: 'Subtracted from the score of every recent token.' }),
-  frequencyPenalty: number({ ...penalty, doc: 'Subtracted once per occurrence of a recent token.' }),
+  seed: integer(parameters.seed),
+  temperature: number(parameters.temperature),
+  topK: integer(parameters.top_k),
+  topP: number(parameters.top_p),
+  minP: number(parameters.min_p),
+  typicalP: number(parameters.typical_p),
+  repeatPenalty: number(parameters.repeat_penalty),
+  repeatLastN: integer(parameters.repeat_last_n),
+  presencePenalty: number(parameters.presence_penalty),
+  frequencyPenalty: number(parameters.frequency_penalty),
   dry: group(dryTable, 'Penalises repeated sequences.'),
   xtc: group(xtcTable, 'Excludes top choices now and then.'),
   mirostat: group(mirostatTable, 'Holds the surprise of the text constant.'),
@@ -240,13 +221,7 @@ export const generateOptions = {
   queueTimeoutMs: integer({ ...milliseconds, doc: 'Most time until it runs for the first time.' }),
   cache: group(cacheTable, 'With whom the computed beginning of the prompt is shared.'),
   overflow: oneOf(overflows, { default: 'error', doc: 'What happens when the context is too small.' }),
-  keep: integer({
-    min: -1,
-    max: 'contextSize',
-    unit: 'tokens',
-    default: 4,
-    doc: 'Tokens at the beginning that overflow never drops; -1 is the whole prompt.',
-  }),
+  keep: integer(parameters.num_keep),
   speculation: speculationRule,
   progress: boolean({ default: false, doc: 'Send progress parts while the prompt is computed.' }),
   signal: abortSignal('Ends the generation; it then rejects with the reason of the signal.'),
