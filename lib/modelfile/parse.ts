@@ -40,7 +40,7 @@ export function missingFrom(position?: Position): LlameroError {
 function skipIdle(text: string, start: number): number {
   let at = start
   for (;;) {
-    while (isBlank(text[at]) || isLineEnd(text[at])) at += 1
+    while (isBlank(text, at) || isLineEnd(text, at)) at += 1
     if (text[at] !== '#') return at
     at = endOfLine(text, at)
   }

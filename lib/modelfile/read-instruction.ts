@@ -63,7 +63,7 @@ function readMessage(source: Source, at: number): ReadInstruction {
 
 /** The value behind a word: behind its blank, or as a here-document. */
 function valueAt({ text, positionOf }: Source, at: number): { readonly value: string; readonly end: number } {
-  if (isBlank(text[at])) {
+  if (isBlank(text, at)) {
     const read = readValue(text, at + 1)
     if (read !== undefined) return read
     const closing = 'a closing quote must be the last of its line and of the same kind'
@@ -79,7 +79,7 @@ function valueAt({ text, positionOf }: Source, at: number): { readonly value: st
 }
 
 function isSeparator(text: string, at: number): boolean {
-  return isBlank(text[at]) || text.startsWith('<<', at)
+  return isBlank(text, at) || text.startsWith('<<', at)
 }
 
 function endOfMatch(text: string, at: number, pattern: RegExp): number {

@@ -145,8 +145,11 @@ function readParameters(
 const core = /^v?(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){0,2}$/
 const whole = /^v?(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-(.*?))?(?:\+(.*))?$/
 
+const longestVersion = 256
+
 /** Semantic versioning as Go reads it: with or without `v`; without minor and patch only if nothing follows. */
 function isVersion(text: string): boolean {
+  if (text.length > longestVersion) return false
   if (core.test(text)) return true
   const [matched, before = '0', build = '0'] = whole.exec(text) ?? []
   const isPart = (part: string): boolean => /^[\dA-Za-z-]+$/.test(part)

@@ -1,6 +1,7 @@
 import { LlameroError } from '../errors.js'
 import { invalidModelfile } from './fault.js'
 import type { Position } from './instruction.js'
+import { endOfLine } from './value-form.js'
 
 /** Limits on a Modelfile. */
 export const modelfileLimits = { bytes: 8 * 1024 * 1024, instructions: 65_536 } as const
@@ -35,19 +36,23 @@ export function checkText(text: string): void {
 
 /** Says where offsets of a text lie; from one call to the next they must not decrease. */
 export function positionsIn(text: string): (offset: number) => Position {
-  const lineEnd = /\r\n?|\n/g
   let line = 1
   let start = 0
-  let next = lineEnd.exec(text)
+  let end = endOfLine(text, 0)
   return (offset) => {
-    while (next !== null && lineEnd.lastIndex <= offset) {
+    for (let next = nextLine(text, end); end < text.length && next <= offset; next = nextLine(text, end)) {
       line += 1
-      start = lineEnd.lastIndex
-      next = lineEnd.exec(text)
+      start = next
+      end = endOfLine(text, next)
     }
     // Of a pair of surrogates one counts.
     return { line, column: 1 + text.slice(start, offset).replace(/[\uDC00-\uDFFF]/g, '').length }
   }
+}
+
+/** Where the line after one that ends at an offset begins. */
+function nextLine(text: string, end: number): number {
+  return end + (text.startsWith('\r\n', end) ? 2 : 1)
 }
 
 function decode(bytes: Uint8Array): string {

@@ -1,3 +1,8 @@
+const space = 0x20
+const tab = 0x09
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+
 /** A value and the offset behind all that it is written with. */
 interface ReadValue {
   readonly value: string
@@ -14,7 +19,7 @@ export function readValue(text: string, at: number): ReadValue | undefined {
   const inner = start + quote.length
   for (let end = endOfLine(text, inner); ; end = endOfLine(text, end + 1)) {
     let close = end
-    while (close > inner && isBlank(text[close - 1])) close -= 1
+    while (close > inner && isBlank(text, close - 1)) close -= 1
     close -= quote.length
     if (close >= inner && text.startsWith(quote, close)) return { value: text.slice(inner, close), end }
     if (end >= text.length) return undefined
@@ -35,7 +40,7 @@ export function readHereDocument(text: string, at: number): ReadValue | undefine
   // Without any line the closing one begins with the end of the opening one.
   for (let from = text.indexOf(closing, start - lineEnd.length); from >= 0; from = text.indexOf(closing, from + 1)) {
     const end = from + closing.length
-    if (end === text.length || isLineEnd(text[end])) return { value: text.slice(start, from), end }
+    if (end === text.length || isLineEnd(text, end)) return { value: text.slice(start, from), end }
   }
   return undefined
 }
@@ -65,21 +70,25 @@ function closingWord(text: string): string {
 /** The offset of the next character that is no space or tab. */
 export function skipBlanks(text: string, at: number): number {
   let end = at
-  while (isBlank(text[end])) end += 1
+  while (isBlank(text, end)) end += 1
   return end
 }
 
 /** The offset where the line ends. */
 export function endOfLine(text: string, at: number): number {
   let end = at
-  while (end < text.length && !isLineEnd(text[end])) end += 1
+  while (end < text.length && !isLineEnd(text, end)) end += 1
   return end
 }
 
-export function isBlank(character: string | undefined): boolean {
-  return character === ' ' || character === '\t'
+/** Whether a space or tab stands at an offset. */
+export function isBlank(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code === space || code === tab
 }
 
-export function isLineEnd(character: string | undefined): boolean {
-  return character === '\n' || character === '\r'
+/** Whether a CR or LF stands at an offset. */
+export function isLineEnd(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code === lineFeed || code === carriageReturn
 }
