@@ -11,7 +11,7 @@ interface ParameterRow {
 }
 
 /** A parameter that is a number within bounds. */
-interface NumberRow extends ParameterRow {
+export interface NumberParameter extends ParameterRow {
   readonly kind: 'integer' | 'number'
   readonly min: number
   /** A number, or the context size of the model. */
@@ -22,13 +22,13 @@ interface NumberRow extends ParameterRow {
 }
 
 /** A parameter that is on or off. */
-interface BooleanRow extends ParameterRow {
+export interface BooleanParameter extends ParameterRow {
   readonly kind: 'boolean'
   readonly default: boolean
 }
 
 /** A parameter that may be set several times and gathers its texts. */
-interface StringsRow extends ParameterRow {
+export interface StringsParameter extends ParameterRow {
   readonly kind: 'strings'
   readonly maxCount: number
   /** Most bytes of one text in UTF-8; the least is 1. */
@@ -37,7 +37,7 @@ interface StringsRow extends ParameterRow {
 }
 
 /** One row of {@link parameters}. */
-export type Parameter = NumberRow | BooleanRow | StringsRow
+export type Parameter = NumberParameter | BooleanParameter | StringsParameter
 
 const highest = 2 ** 31 - 1
 const penalty = { kind: 'number', min: -100, max: 100, default: 0 } as const
@@ -213,32 +213,32 @@ export const parameters = {
   },
 } as const satisfies Record<string, Parameter>
 
-type Table = typeof parameters
-
 /** The name of a parameter, such as `top_k`. */
-export type ParameterName = keyof Table
+export type ParameterName = keyof typeof parameters
 
-type ValueOf<Row extends Parameter> = Row extends NumberRow
+/** What the value of a parameter is in a program. */
+export type ParameterValue<Row extends Parameter> = Row extends NumberParameter
   ? number
-  : Row extends BooleanRow
+  : Row extends BooleanParameter
     ? boolean
     : readonly string[]
 
 /** Values of parameters by their names, as a model's `params` layer holds them. */
-export type ParameterValues = { readonly [Name in ParameterName]?: ValueOf<Table[Name]> }
+export type ParameterValues = { readonly [Name in ParameterName]?: ParameterValue<(typeof parameters)[Name]> }
 
-type OptionsOf<Use extends 'load' | 'generate'> = {
+/** The options that parameters set in one place, by their names there. */
+export type OptionsOfParameters<Use extends 'load' | 'generate'> = {
   readonly [
-    Name in ParameterName as Table[Name] extends Record<Use, infer Option extends string> ? Option : never
-  ]?: ValueOf<Table[Name]>
+    Name in ParameterName as (typeof parameters)[Name] extends Record<Use, infer Option extends string> ? Option : never
+  ]?: ParameterValue<(typeof parameters)[Name]>
 }
 
 /** What parameters mean to `load`, and to `generate` and `chat`. */
 export interface ParameterOptions {
   /** Spread these into the options of `load`. */
-  readonly load: OptionsOf<'load'>
+  readonly load: OptionsOfParameters<'load'>
   /** Spread these into the options of `generate`, `chat` and `session.chat`. */
-  readonly generate: OptionsOf<'generate'>
+  readonly generate: OptionsOfParameters<'generate'>
 }
 
 /** Whether this is the name of a parameter. */

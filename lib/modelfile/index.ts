@@ -2,10 +2,15 @@ export {
   isParameterName,
   parameterOptions,
   parameters,
+  type BooleanParameter,
+  type NumberParameter,
+  type OptionsOfParameters,
   type Parameter,
   type ParameterName,
   type ParameterOptions,
+  type ParameterValue,
   type ParameterValues,
+  type StringsParameter,
 } from '../parameters.js'
 export type {
   Instruction,

@@ -36,7 +36,6 @@ export interface Recipe {
 }
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
-type Placed = Instruction & Partial<Position>
 
 /**
  * What a list of instructions comes to. Names, types and ranges of parameters are checked against the table that the
@@ -44,7 +43,7 @@ type Placed = Instruction & Partial<Position>
  *
  * Throws `ERR_MODELFILE_INVALID`, with the place of the instruction if it has one.
  */
-export function readRecipe(instructions: Iterable<Placed>): Recipe {
+export function readRecipe(instructions: Iterable<Instruction & Partial<Position>>): Recipe {
   const from: string[] = []
   const drafts: string[] = []
   const licenses: string[] = []
@@ -144,7 +143,6 @@ function readParameters(
 
 const core = /^v?(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){0,2}$/
 const whole = /^v?(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-(.*?))?(?:\+(.*))?$/
-
 const longestVersion = 256
 
 /** Semantic versioning as Go reads it: with or without `v`; without minor and patch only if nothing follows. */

@@ -7,7 +7,8 @@ export function plain(instructions: readonly ParsedInstruction[]): Instruction[]
 
 const wordPattern = /^(from|license|template|system|adapter|draft|renderer|parser|requires)[ \t]/i
 const parameterPattern = /^parameter[ \t](\w+)[ \t]/i
-const messagePattern = /^message[ \t](system|user|assistant)[ \t]/i
+// Of the words of a MESSAGE only the first may be in any case.
+const messagePattern = /^[Mm][Ee][Ss][Ss][Aa][Gg][Ee][ \t](system|user|assistant)[ \t]/
 
 /**
  * The rules of the specification (§4.1) as they are told, slowly: a value ends at the first end of a line, or of the
