@@ -121,6 +121,7 @@ describe('an encoding', () => {
     ['half a pair in UTF-16', Buffer.from('\ufeffFROM m\n👩\ud83d', 'utf16le'), 'surrogate', 2, 2],
     ['half a pair in a string', 'FROM m\n\n👩x\udc00', 'surrogate', 3, 3],
     ['Latin-1', Buffer.from('FROM m\nSYSTEM caf\xe9!', 'latin1'), 'not UTF-8', 2, 11],
+    ['Latin-1 behind a mark', Buffer.from('\xef\xbb\xbfFROM m\n\xe9', 'latin1'), 'not UTF-8', 2, 1],
     ['UTF-8 cut off', Buffer.from('FROM m\nSYSTEM 漢').subarray(0, -1), 'not UTF-8', 2, 8],
     ['UTF-8 behind a real U+FFFD', Buffer.from([...Buffer.from('FROM \ufffd\n'), 0xef, 0xbf]), 'not UTF-8', 2, 1],
     ['NUL', 'FROM a\0b', 'NUL', 1, 7],

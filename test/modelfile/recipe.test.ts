@@ -54,6 +54,7 @@ describe('a recipe', () => {
     ['a version with leading zeros', 'REQUIRES 0.014.0', 'requires must be a valid semver'],
     ['a prerelease with leading zeros', 'REQUIRES 0.1.0-01', 'requires must be a valid semver'],
     ['a prerelease behind less than three numbers', 'REQUIRES 0.1-rc', 'requires must be a valid semver'],
+    ['a version of more than 256 characters', `REQUIRES 1.0.0-${'a'.repeat(251)}`, 'requires must be a valid semver'],
     ['an unknown parameter', 'SYSTEM a\nPARAMETER tfs_z 1', "(line 3): unknown parameter 'tfs_z'; known are num_ctx"],
     ['a name in another case', 'PARAMETER Top_k 1', "(line 2): unknown parameter 'Top_k'"],
     ['a name of every object', 'PARAMETER constructor 1', "(line 2): unknown parameter 'constructor'"],
