@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { predict } from '../support/script.js'
-import { addonUnderTest, settled, testEngines, type TestEngine } from './test-engine.js'
+import { addonUnderTest, settled, testEngines, until, type TestEngine } from './test-engine.js'
 
 const engines = testEngines()
 const addon = addonUnderTest()
@@ -147,14 +147,16 @@ describe('main memory', () => {
 
   it('gives a request that was preempted what it had computed', async () => {
     const engine = await engines({ ...shape, contextSize: 512, maxSequences: 2 })
+    // Unread, so that it is certainly still there when the other comes.
     const low = engine.submit(await engine.tokenize(long(6)), {
-      bufferTokens: 1e6,
+      bufferTokens: 20,
       maxTokens: 150,
       ignoreEos: true,
       priority: -1,
     })
-    await engine.inbox.begun(low, 20)
+    await until(engine, ({ parked }) => parked === 1)
     await ask(engine, long(1, 400), { priority: 1 })
+    engine.acknowledge(low, -1)
     expect(await engine.inbox.ended(low)).toBe(predict(long(6), { maxTokens: 150, ignoreEos: true }).text)
     const { preemptions, memoryHits, promptTokens } = await settled(engine, 1)
     expect({ preemptions, memoryHits }).toEqual({ preemptions: 1, memoryHits: 1 })
