@@ -25,6 +25,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
   const longest: number[] = []
   const usual: number[] = []
   const mostInSteps: number[] = []
+  const longestInSteps: number[] = []
   const later: number[] = []
   const longestLater: number[] = []
   const alone: number[] = []
@@ -49,7 +50,9 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
     usual.push(median(gaps))
     later.push(median(gapsLater))
     longestLater.push(Math.max(...gapsLater))
-    mostInSteps.push(percentile(99, inSteps(gaps, normal.at(-1)!, later.at(-1)!)))
+    const atDepth = inSteps(gaps, normal.at(-1)!, later.at(-1)!)
+    mostInSteps.push(percentile(99, atDepth))
+    longestInSteps.push(Math.max(...atDepth))
   }
   const quiet = { name: 'its normal step', readings: normal }
   return {
@@ -63,6 +66,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
       },
       { name: 'median gap of the stream', unit: 'ms', ours: usual, beside: quiet },
       { name: '99th percentile of its gaps', unit: 'normal steps at that depth', ours: mostInSteps },
+      { name: 'longest of its gaps', unit: 'normal steps at that depth', ours: longestInSteps },
       { name: 'median gap behind the prompt', unit: 'ms', ours: later, beside: quiet },
       { name: 'longest gap behind the prompt', unit: 'ms', ours: longestLater, beside: quiet },
       {

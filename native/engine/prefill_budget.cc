@@ -13,7 +13,10 @@ constexpr double kLeastStretch = 1.5;
 constexpr double kBrief = 2;
 constexpr int64_t kRefreshSteps = 31;
 constexpr double kFollow = 0.5;
-constexpr double kFollowLook = 0.7;  // there are few of them
+// Looks at decodes alone are few. Others delay a step, nobody makes it shorter: one that was longer counts less, unless
+// a second one says so too.
+constexpr double kFollowLook = 0.7;
+constexpr double kFollowLonger = 0.3;
 
 // A step of decodes that takes so many times as long as expected is believed when the next one does too: it decides on
 // the length of the 32 steps that follow, and what delays a single step must not lengthen them all.
@@ -96,7 +99,9 @@ PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
       if (pace.mixed_steps > 0) pace.mixed_steps = kRefreshSteps;
       return pace;
     }
-    Follow(known, doubt > 0 ? std::min(doubt, step.ms) : step.ms, pace.mixed_steps > 0 ? kFollowLook : kFollow);
+    const double ms = doubt > 0 ? std::min(doubt, step.ms) : step.ms;
+    const double look = ms > known && doubt == 0 ? kFollowLonger : kFollowLook;
+    Follow(known, ms, pace.mixed_steps > 0 ? look : kFollow);
     pace.mixed_steps = 0;
     return pace;
   }

@@ -123,6 +123,12 @@ describe('the budget of prompts beside running streams', () => {
       3,
     ],
     [
+      'follows one that took little longer by a third of that',
+      [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 60, ms: 10 }), { decodes: 1, ms: 5 }],
+      {},
+      34,
+    ],
+    [
       'believes two of them',
       [
         decode,
