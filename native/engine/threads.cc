@@ -5,10 +5,12 @@
 namespace llamero {
 namespace {
 
-// A single hiccup (a page fault, a garbage collection of the host) counts at most eightfold, so that one alone never
-// passes the limit, not even on top of noise: 1.5 + (8 - 1.5) / 8 < 2.5. A collapse passes it with its second step.
-constexpr double kCap = 8;
-constexpr double kSlow = 2.5;
+// A single hiccup (a page fault, a garbage collection of the host) counts at most fivefold, so that one alone never
+// passes the limit, not even on top of noise: 1.5 + (5 - 1.5) / 12 < 1.8. A collapse passes it with its third step.
+// Beside one busy process per core all threads are 2.2 times slower than quiet, where fewer are 1.2 times slower.
+constexpr double kCap = 5;
+constexpr double kSlow = 1.8;
+constexpr double kSlowWindow = 12;
 constexpr double kOver = 1.5;
 constexpr double kWindow = 8;
 // The quiet cost follows slowly upwards: depth makes steps dearer by and by, neighbours at once. Down it goes quickly: a
@@ -50,7 +52,7 @@ ThreadState Restored(ThreadState state, double cost) {
 ThreadState WithAllThreads(ThreadState state, double cost) {
   if (state.quiet_cost == 0) state.quiet_cost = cost;
   const double relative = cost / state.quiet_cost;
-  state.slowness = Follow(state.slowness, std::min(relative, kCap), kWindow);
+  state.slowness = Follow(state.slowness, std::min(relative, kCap), kSlowWindow);
   if (relative < kSlow) {
     state.quiet_cost = Follow(state.quiet_cost, cost, relative < 1 ? kLuck : kDrift);
     if (state.slowness < kOver) state.slow_cost = 0;

@@ -112,6 +112,13 @@ describe('the thread rule when the cores are taken', () => {
     expect(10_000 / run(contended, 10_000, warm()).cost).toBeGreaterThanOrEqual(0.45)
   })
 
+  it('finds out where all threads are but 2.2 times slower, and fewer much less', () => {
+    const shared: Machine = (_step, threads) => (threads === 1 ? 1.25 : 2.2)
+    const { threads, cost } = run(shared, 600, warm())
+    expect(threads.indexOf(1)).toBeLessThanOrEqual(16)
+    expect(600 / cost).toBeGreaterThanOrEqual(0.75)
+  })
+
   it('gets three times the rate out of a machine on which every other step takes twenty times as long', () => {
     const random = seededRandom(7)
     const bimodal: Machine = (_step, threads) => (threads === 1 ? 2 : random() < 0.5 ? 20 : 1)
