@@ -6,7 +6,7 @@ const pure = [
   'test/cli/{answer,formats,progress,statistics}.test.ts',
   'test/gguf/!(agreement).test.ts',
   'test/model/!(contract|*-native).test.ts',
-  'test/store/!(crash|disk-full).test.ts',
+  'test/store/!(crash|disk-full|processes|upkeep-crash).test.ts',
   'test/transfer/{download,https,reference,zip}.test.ts',
 ]
 

@@ -1,9 +1,19 @@
 import { createHash } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
+import { Claims } from './claims.js'
 import { digestHex, parseDigest, type Digest } from './digest.js'
 import { diskFailure, onDisk, syncDirectory, systemCode, writeFully, type DiskWork } from './disk.js'
-import { blobPath, blobsDirectory, ingestDirectory, lockPath, nearBlobPath, temporaryPath } from './layout.js'
+import {
+  blobPath,
+  blobsDirectory,
+  ingestDirectory,
+  lockPath,
+  nearBlobPath,
+  oldBlobPath,
+  temporaryPath,
+} from './layout.js'
 import { acquireLock, type HeldLock, type LockOptions } from './lock.js'
 import { newToken } from './process-identity.js'
 import { sweepTemporaries } from './sweep.js'
@@ -34,9 +44,11 @@ export interface IngestOptions {
  */
 export class Blobs {
   readonly #directory: string
+  readonly #claims: Claims
 
   constructor(directory: string) {
     this.#directory = directory
+    this.#claims = new Claims(directory)
   }
 
   /** Where a blob is, or would be. */
@@ -44,15 +56,11 @@ export class Blobs {
     return blobPath(this.#directory, digest)
   }
 
-  /** The size of a blob in bytes; undefined if it is not there. */
+  /** The size of a blob in bytes; undefined if it is not there. One with a name of old gets that of today. */
   async sizeBytes(digest: Digest): Promise<number | undefined> {
-    try {
-      const found = await stat(this.path(digest))
-      return found.isFile() ? found.size : undefined
-    } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
-      throw await diskFailure(this.#work('look for a blob'), error)
-    }
+    const found = await this.#stat(digest)
+    if (found !== undefined) return found.isFile() ? found.size : undefined
+    return (await this.#renameOld(digest)) ? this.sizeBytes(digest) : undefined
   }
 
   /** Whether a blob is there. Another program may have put it there unverified: see {@link Blobs.verify}. */
@@ -73,7 +81,30 @@ export class Blobs {
     })
   }
 
-  /** Streams bytes into the store. Errors: `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, and what the source throws. */
+  /**
+   * As {@link Blobs.verify}, for a blob that a manifest is about to name: what is there stays until that manifest is
+   * written, {@link Blobs.release} is called, or this process ends.
+   */
+  async claim(digest: Digest, options: Pick<IngestOptions, 'signal' | 'onProgress'> = {}): Promise<boolean> {
+    if (!(await this.has(digest))) return false
+    await this.#claims.add(digest)
+    let isGood = false
+    try {
+      return (isGood = await this.verify(digest, options))
+    } finally {
+      if (!isGood) await this.#claims.release([digest])
+    }
+  }
+
+  /** Gives up blobs that were ingested or claimed for a manifest that will not come. */
+  release(digests: Iterable<Digest>): Promise<void> {
+    return this.#claims.release(digests)
+  }
+
+  /**
+   * Streams bytes into the store, where they are claimed as by {@link Blobs.claim}. Errors: `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, and what
+   * the source throws.
+   */
   async ingest(
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: IngestOptions = {},
@@ -89,7 +120,13 @@ export class Blobs {
       const blob = await this.#receive(source, temporary, work, options)
       await options.check?.(temporary)
       options.signal?.throwIfAborted()
-      await onDisk(work, () => this.#commit(temporary, blob.digest))
+      await this.#claims.add(blob.digest)
+      try {
+        await onDisk(work, () => this.#commit(temporary, blob.digest))
+      } catch (error) {
+        await this.#claims.release([blob.digest])
+        throw error
+      }
       return blob
     } finally {
       await rm(temporary, { force: true }).catch(() => {})
@@ -110,6 +147,36 @@ export class Blobs {
   lock(digest: Digest, options: LockOptions = {}): Promise<HeldLock> {
     return onDisk(this.#work('lock a blob'), () =>
       acquireLock(lockPath(this.#directory, `sha256-${digestHex(digest)}`), options),
+    )
+  }
+
+  /** As {@link Blobs.lock}, but does not wait: undefined if another process holds it. */
+  async tryLock(digest: Digest): Promise<HeldLock | undefined> {
+    const taken = new AbortController()
+    try {
+      return await this.lock(digest, { signal: taken.signal, onWait: () => taken.abort() })
+    } catch (error) {
+      if (taken.signal.aborted) return undefined
+      throw error
+    }
+  }
+
+  async #stat(digest: Digest): Promise<Stats | undefined> {
+    try {
+      return await stat(this.path(digest))
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
+      throw await diskFailure(this.#work('look for a blob'), error)
+    }
+  }
+
+  // Where the store cannot be written, the blob is as good as missing.
+  async #renameOld(digest: Digest): Promise<boolean> {
+    const old = oldBlobPath(this.#directory, digest)
+    if (old === undefined) return false
+    return rename(old, this.path(digest)).then(
+      () => true,
+      () => false,
     )
   }
 

@@ -72,7 +72,6 @@ async function freeBytes(directory: string): Promise<number | undefined> {
   }
 }
 
-/** A count of bytes as people read it, in powers of 1000: `98.4 MB`. */
 /** A number of bytes for people, in decimal units: `98.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB']

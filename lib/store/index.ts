@@ -12,6 +12,7 @@ export {
   type Manifest,
   type ReadManifest,
 } from './manifest.js'
+export type { ListedModel, StoreWarning } from './manifest-file.js'
 export { checkModel, describeModel, type ModelConfig } from './model-config.js'
 export {
   checkName,
@@ -24,12 +25,13 @@ export {
   type NamePart,
 } from './name.js'
 export { PartialFiles, type PartialFile } from './partial-files.js'
+export type { PruneOptions, PruneReport } from './prune.js'
 export {
   Store,
   type CreateModelOptions,
-  type ListedModel,
+  type RemovedModel,
   type StoredModel,
   type StoreListing,
   type StoreOptions,
-  type StoreWarning,
 } from './store.js'
+export type { BlobFault, DamagedBlob, VerifyOptions, VerifyProgress, VerifyReport } from './verify.js'

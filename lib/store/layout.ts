@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { LlameroError } from '../errors.js'
-import { digestHex, type Digest } from './digest.js'
+import { digestHex, parseDigest, type Digest } from './digest.js'
 import { isNamePart, nameParts, type ModelName, type NamePart } from './name.js'
 
 /** Byte range of a file that is being downloaded, named after the file's own digest. */
@@ -43,6 +43,20 @@ export function ingestDirectory(directory: string): string {
   return join(directory, 'ingest')
 }
 
+/** Where notes lie of blobs that a manifest is about to name. */
+export function claimsDirectory(directory: string): string {
+  return join(directory, 'claims')
+}
+
+export function claimPath(directory: string, digest: Digest, token: string): string {
+  return join(directory, 'claims', `sha256-${digestHex(digest)}.${checkToken(token)}`)
+}
+
+/** How Ollama named the file of a blob until 2024; undefined where no file can have that name. */
+export function oldBlobPath(directory: string, digest: Digest): string | undefined {
+  return process.platform === 'win32' ? undefined : join(directory, 'blobs', `sha256:${digestHex(digest)}`)
+}
+
 export function temporaryPath(directory: string, token: string): string {
   return join(directory, 'ingest', `${checkToken(token)}.tmp`)
 }
@@ -59,6 +73,12 @@ export function partPath(directory: string, target: Digest, part: PartIdentity):
 /** A file of ours that was found by listing its folder. */
 export function foundPath(folder: string, name: string): string {
   return join(folder, name)
+}
+
+/** The digest that a part is being collected for, or that a lock is on; undefined for other files. */
+export function targetOf(file: string): Digest | undefined {
+  const [, hex] = /^sha256-([0-9a-f]{64})\.(?:part-|lock$)/.exec(file) ?? []
+  return hex === undefined ? undefined : parseDigest(`sha256:${hex}`)
 }
 
 /** How the names of all parts begin that are being collected for one digest. */

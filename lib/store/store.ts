@@ -1,44 +1,32 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
 import { Blobs } from './blobs.js'
 import { digestOf, type Digest } from './digest.js'
-import { formatBytes, onDisk, readWithoutWaiting, replaceFile, requireSpace, systemCode } from './disk.js'
+import { onDisk, replaceFile, requireSpace } from './disk.js'
 import { ingestDirectory, manifestPath, temporaryPath } from './layout.js'
+import { encodeManifest, mediaTypes, parseManifest, type Layer, type Manifest } from './manifest.js'
 import {
-  encodeManifest,
-  manifestLimits,
-  mediaTypes,
-  parseManifest,
-  type Layer,
-  type Manifest,
-  type ReadManifest,
-} from './manifest.js'
+  listedModel,
+  readManifestFile,
+  type ListedModel,
+  type ManifestFile,
+  type StoreWarning,
+} from './manifest-file.js'
 import { describeModel, encodeConfig } from './model-config.js'
 import { storedNames, storedSpelling } from './model-index.js'
-import { checkName, displayName, parseName, type ModelName } from './name.js'
-import { newToken } from './process-identity.js'
+import { checkName, displayName, parseName, sameName, type ModelName } from './name.js'
 import { PartialFiles } from './partial-files.js'
+import { pruneStore, type PruneOptions, type PruneReport } from './prune.js'
+import { newToken } from './process-identity.js'
+import { mentionedDigests, readReferences } from './references.js'
+import { whileReferencesHold } from './references-lock.js'
+import { removeManifest, removeUnused } from './removal.js'
+import { verifyModels, type VerifyOptions, type VerifyReport } from './verify.js'
 
 /** Where a store is. */
 export interface StoreOptions {
   /** The folder that holds `manifests` and `blobs`, laid out as Ollama's; made on the first write. */
   readonly directory: string
-}
-
-/** A manifest on disk. */
-export interface ListedModel {
-  readonly name: ModelName
-  /** The shortest text that means the name, such as `smollm2:135m`. */
-  readonly displayName: string
-  /** Hash of the manifest's bytes: the model's ID. */
-  readonly manifestDigest: Digest
-  readonly config: Layer
-  readonly layers: readonly Layer[]
-  /** Where the model came from, if that was noted; see {@link Manifest}. */
-  readonly annotations: Readonly<Record<string, string>>
-  /** All layers and the config together; layers that models share count in each. */
-  readonly sizeBytes: number
-  readonly modifiedAt: Date
 }
 
 /** A model whose weights are on disk in full size. */
@@ -48,19 +36,20 @@ export interface StoredModel extends ListedModel {
   readonly modelPath: string
 }
 
-/** A model that the store cannot make sense of; the others are not affected. */
-export interface StoreWarning {
-  readonly name: ModelName
-  readonly displayName: string
-  /** What is wrong and how to cure it. */
-  readonly message: string
-}
-
 /** What {@link Store.list} found. */
 export interface StoreListing {
   /** Latest change first. */
   readonly models: readonly ListedModel[]
   readonly warnings: readonly StoreWarning[]
+}
+
+/** What {@link Store.remove} removed. */
+export interface RemovedModel {
+  readonly name: ModelName
+  readonly displayName: string
+  /** Blobs that only this model needed. */
+  readonly removedBlobs: readonly Digest[]
+  readonly freedBytes: number
 }
 
 /** What a new model is made of. */
@@ -97,17 +86,7 @@ export class Store {
 
   /** All models, and a warning for each manifest that cannot be read. A store that does not exist yet is empty. */
   async list(): Promise<StoreListing> {
-    const models: ListedModel[] = []
-    const warnings: StoreWarning[] = []
-    for (const name of await this.#names()) {
-      try {
-        models.push(await this.#read(name))
-      } catch (error) {
-        if (!(error instanceof LlameroError)) throw error
-        if (error.code !== 'ERR_MODEL_NOT_FOUND')
-          warnings.push({ name, displayName: displayName(name), message: error.message })
-      }
-    }
+    const { models, warnings } = await this.#readAll(await this.#names())
     models.sort((a, b) => b.modifiedAt.getTime() - a.modifiedAt.getTime() || (a.displayName < b.displayName ? -1 : 1))
     return { models, warnings }
   }
@@ -160,7 +139,7 @@ export class Store {
   async addLayer(mediaType: string, content: Uint8Array | string): Promise<Layer> {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
     const digest = digestOf(bytes)
-    if (!(await this.blobs.verify(digest))) await this.blobs.ingest([bytes], { digest })
+    if (!(await this.blobs.claim(digest))) await this.blobs.ingest([bytes], { digest })
     return { mediaType, digest, size: bytes.length }
   }
 
@@ -193,24 +172,67 @@ export class Store {
 
   /**
    * Puts a manifest under a name, byte for byte, in one step: whoever reads sees the old one or the new one. Its blobs
-   * must be in the store. Errors: `ERR_MANIFEST_INVALID`, `ERR_STORE`, `ERR_DISK_FULL`.
+   * must be in the store. What only the replaced manifest needed is removed.
+   * Errors: `ERR_MANIFEST_INVALID`, `ERR_STORE`, `ERR_DISK_FULL`.
    */
   async writeManifest(name: ModelName | string, bytes: Uint8Array): Promise<ListedModel> {
-    const { manifest } = parseManifest(bytes)
-    for (const layer of [manifest.config, ...manifest.layers]) {
-      if ((await this.blobs.sizeBytes(layer.digest)) !== layer.size) {
-        throw new LlameroError(
-          'ERR_STORE',
-          `Expected the blob ${layer.digest} to be in the store before the manifest that names it.`,
-        )
-      }
-    }
-    const spelling = await this.#spelling(name)
-    await onDisk({ doing: 'write a manifest', directory: this.directory }, async () => {
-      await mkdir(ingestDirectory(this.directory), { recursive: true, mode: 0o755 })
-      await replaceFile(manifestPath(this.directory, spelling), temporaryPath(this.directory, await newToken()), bytes)
+    parseManifest(bytes)
+    return whileReferencesHold(this.directory, () => this.#write(name, bytes))
+  }
+
+  /**
+   * Gives a model a second name; no blob is touched. What stood under that name before is replaced, and the same name,
+   * in whatever case of letters, stays as it is.
+   * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_MANIFEST_INVALID`, `ERR_STORE`, `ERR_DISK_FULL`.
+   */
+  async copy(source: ModelName | string, destination: ModelName | string): Promise<ListedModel> {
+    const from = await this.#spelling(source)
+    const model = await this.#read(from)
+    if (sameName(from, await this.#spelling(destination))) return model
+    return whileReferencesHold(this.directory, async () => {
+      const { bytes } = await readManifestFile(this.directory, from)
+      return this.#write(destination, bytes)
     })
-    return this.#read(spelling)
+  }
+
+  /**
+   * Removes a name, and the blobs that nothing else needs. Models that run go on from their open files. Also removes a
+   * model whose manifest is damaged. Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_STORE`.
+   */
+  async remove(name: ModelName | string): Promise<RemovedModel> {
+    const asked = await this.#spelling(name)
+    await this.#present(asked)
+    return whileReferencesHold(this.directory, async () => {
+      const spelling = await this.#spelling(name)
+      const file = await this.#present(spelling)
+      await removeManifest(this.directory, spelling)
+      const references = await readReferences(this.directory)
+      const candidates = file === undefined ? [] : mentionedDigests(file)
+      const { digests, freedBytes } = await removeUnused(this.directory, this.blobs, candidates, references)
+      return { name: spelling, displayName: displayName(spelling), removedBlobs: digests, freedBytes }
+    })
+  }
+
+  /**
+   * Hashes the blobs of all models, or of some, each once. It finds and changes nothing: a pull of the models that are
+   * named heals them. Errors: `ERR_MODEL_NOT_FOUND` for a model that was asked for, `ERR_STORE`.
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const names = await (options.models === undefined ? this.#names() : this.#namesOf(options.models))
+    const listing = await this.#readAll(names)
+    const found = await verifyModels(this, listing.models, options)
+    const isClean = found.damagedBlobs.length === 0 && listing.warnings.length === 0
+    return { ...found, isClean, warnings: listing.warnings }
+  }
+
+  /**
+   * Removes what nothing needs: blobs that no manifest names, files of unfinished downloads, what processes that are
+   * gone left behind, and empty folders of manifests. What is younger than an hour stays, as in Ollama; so does, at any
+   * age, what a process of llamero is pulling or about to name. Files named as old releases of Ollama did get the names
+   * of today. Errors: `ERR_STORE`.
+   */
+  prune(options: PruneOptions = {}): Promise<PruneReport> {
+    return pruneStore(this.directory, this.blobs, options)
   }
 
   /** Throws `ERR_DISK_FULL`, with both numbers, if that many bytes will not fit. */
@@ -224,61 +246,82 @@ export class Store {
     return onDisk({ doing: 'list the models', directory: this.directory }, () => storedNames(this.directory))
   }
 
+  async #readAll(names: readonly ModelName[]): Promise<{ models: ListedModel[]; warnings: StoreWarning[] }> {
+    const models: ListedModel[] = []
+    const warnings: StoreWarning[] = []
+    for (const name of names) {
+      try {
+        models.push(await this.#read(name))
+      } catch (error) {
+        if (!(error instanceof LlameroError)) throw error
+        if (error.code !== 'ERR_MODEL_NOT_FOUND')
+          warnings.push({ name, displayName: displayName(name), message: error.message })
+      }
+    }
+    return { models, warnings }
+  }
+
+  async #namesOf(texts: readonly (ModelName | string)[]): Promise<ModelName[]> {
+    const names: ModelName[] = []
+    for (const text of texts) {
+      const name = await this.#spelling(text)
+      await this.#present(name)
+      if (!names.some((other) => sameName(other, name))) names.push(name)
+    }
+    return names
+  }
+
   async #spelling(name: ModelName | string): Promise<ModelName> {
     const wanted = typeof name === 'string' ? parseName(name) : checkName(name)
     return storedSpelling(wanted, await this.#names())
   }
 
   async #read(name: ModelName): Promise<ListedModel> {
-    const shownName = displayName(name)
-    const { bytes, modifiedAt } = await this.#readManifestFile(name, shownName)
-    const { manifest, digest } = readOwnManifest(bytes, shownName)
-    const { config, layers, annotations = {} } = manifest
-    const sizeBytes = layers.reduce((sum, { size }) => sum + size, config.size)
-    return { name, displayName: shownName, manifestDigest: digest, config, layers, annotations, sizeBytes, modifiedAt }
+    return listedModel(await readManifestFile(this.directory, name))
   }
 
-  async #readManifestFile(name: ModelName, shownName: string): Promise<{ bytes: Uint8Array; modifiedAt: Date }> {
-    return onDisk({ doing: `read the manifest of ${shownName}`, directory: this.directory }, async () => {
-      const path = manifestPath(this.directory, name)
-      const file = await open(path, readWithoutWaiting).catch((error: unknown) => {
-        if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw notFound(shownName)
-        throw error
-      })
-      try {
-        const found = await file.stat()
-        if (!found.isFile()) throw notFound(shownName)
-        if (found.size > manifestLimits.bytes) throw damaged(shownName, `it has ${formatBytes(found.size)}`)
-        return { bytes: await file.readFile(), modifiedAt: found.mtime }
-      } finally {
-        await file.close()
+  // While the references hold.
+  async #write(name: ModelName | string, bytes: Uint8Array): Promise<ListedModel> {
+    const { manifest } = parseManifest(bytes)
+    const layers = [manifest.config, ...manifest.layers]
+    for (const layer of layers) {
+      if ((await this.blobs.sizeBytes(layer.digest)) !== layer.size) {
+        throw new LlameroError(
+          'ERR_STORE',
+          `Expected the blob ${layer.digest} to be in the store before the manifest that names it.`,
+        )
       }
+    }
+    const spelling = await this.#spelling(name)
+    const replaced = await this.#present(spelling).catch(() => undefined)
+    await onDisk({ doing: 'write a manifest', directory: this.directory }, async () => {
+      await mkdir(ingestDirectory(this.directory), { recursive: true, mode: 0o755 })
+      await replaceFile(manifestPath(this.directory, spelling), temporaryPath(this.directory, await newToken()), bytes)
     })
+    await this.blobs.release(layers.map(({ digest }) => digest))
+    if (replaced !== undefined) await this.#removeReplaced(replaced, layers)
+    return this.#read(spelling)
   }
-}
 
-function readOwnManifest(bytes: Uint8Array, shownName: string): ReadManifest {
-  try {
-    return parseManifest(bytes)
-  } catch (error) {
-    if (!(error instanceof LlameroError)) throw error
-    throw damaged(shownName, error.message, error)
+  async #removeReplaced(replaced: ManifestFile, layers: readonly Layer[]): Promise<void> {
+    const needed = new Set(layers.map(({ digest }) => digest))
+    const candidates = [...mentionedDigests(replaced)].filter((digest) => !needed.has(digest))
+    if (candidates.length === 0) return
+    try {
+      await removeUnused(this.directory, this.blobs, candidates, await readReferences(this.directory))
+    } catch (error) {
+      // The new manifest stands; what could not be removed (Windows keeps open files) is left to prune.
+      if (!(error instanceof LlameroError)) throw error
+    }
   }
-}
 
-function damaged(shownName: string, reason: string, cause?: unknown): LlameroError {
-  return new LlameroError(
-    'ERR_MANIFEST_INVALID',
-    `The manifest of ${shownName} is damaged: ${reason} Pull the model again to heal it.`,
-    {
-      cause,
-      details: { model: shownName },
-    },
-  )
-}
-
-function notFound(shownName: string): LlameroError {
-  return new LlameroError('ERR_MODEL_NOT_FOUND', `The model ${shownName} is not in the store. Pull it first.`, {
-    details: { model: shownName },
-  })
+  // Undefined for a manifest that is there and cannot be read.
+  async #present(name: ModelName): Promise<ManifestFile | undefined> {
+    try {
+      return await readManifestFile(this.directory, name)
+    } catch (error) {
+      if (error instanceof LlameroError && error.code !== 'ERR_MODEL_NOT_FOUND') return undefined
+      throw error
+    }
+  }
 }

@@ -30,7 +30,7 @@ export async function pullFromCatalog(context: PullContext, entry: CatalogEntry)
   const { digest, sizeBytes } = entry
   report({ status: 'pulling manifest' })
   await underLock(context, digest, async () => {
-    if (await store.blobs.verify(digest, { signal })) {
+    if (await store.blobs.claim(digest, { signal })) {
       report({ status: `pulling ${shortDigest(digest)}`, digest, total: sizeBytes, completed: sizeBytes })
       report({ status: 'verifying sha256 digest' })
       return

@@ -10,14 +10,18 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { digestHex, mediaTypes, parseName, Store, type StoredModel } from '../../lib/store/index.js'
-import { manifestPath } from '../../lib/store/layout.js'
-import { randomModel } from '../support/random-model.js'
+import { digestHex, mediaTypes, Store } from '../../lib/store/index.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import {
+  createModel,
+  manifestFile as manifestPath,
+  modelNames,
+  putManifest as writeManifestFile,
+  weights,
+} from './stored-models.js'
 
-const weights = randomModel('llama')
 const temporary = temporaryDirectory()
 let directory: string
 let store: Store
@@ -28,22 +32,13 @@ beforeEach(() => {
   store = new Store({ directory })
 })
 
-async function create(name: string): Promise<StoredModel> {
-  const { digest, sizeBytes } = await store.blobs.ingest([weights])
-  const license = await store.addLayer(mediaTypes.license, 'Do as you like.')
-  return store.createModel(name, { layers: [{ mediaType: mediaTypes.model, digest, size: sizeBytes }, license] })
+const create = (name: string) => createModel(store, name)
+const manifestFile = (name: string) => manifestPath(store, name)
+const putManifest = (name: string, text: string) => {
+  writeManifestFile(store, name, text)
 }
 
-function manifestFile(name: string): string {
-  return manifestPath(directory, parseName(name))
-}
-
-function putManifest(name: string, text: string): void {
-  mkdirSync(dirname(manifestFile(name)), { recursive: true })
-  writeFileSync(manifestFile(name), text)
-}
-
-const names = async () => (await store.list()).models.map(({ displayName }) => displayName).sort()
+const names = () => modelNames(store)
 
 describe('a created model', () => {
   it('is laid out as Ollama does, and nothing else is left behind', async () => {
@@ -55,7 +50,7 @@ describe('a created model', () => {
     const blobs = [config, ...(layers ?? [])].map((layer) => layer?.digest.replace(':', '-')).sort()
     expect(readdirSync(join(directory, 'blobs')).sort()).toEqual(blobs)
     expect(readdirSync(join(directory, 'ingest'))).toEqual([])
-    expect(readdirSync(directory).sort()).toEqual(['blobs', 'ingest', 'manifests'])
+    expect(readdirSync(directory).sort()).toEqual(['blobs', 'claims', 'ingest', 'manifests'])
     expect(statSync(model.modelPath).mode & 0o777).toBe(0o644)
     expect(statSync(manifestFile('ns/m:t')).mode & 0o777).toBe(0o644)
     expect(readFileSync(model.modelPath)).toEqual(Buffer.from(weights))
