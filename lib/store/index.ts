@@ -13,7 +13,9 @@ export {
   type ReadManifest,
 } from './manifest.js'
 export type { ListedModel, StoreWarning } from './manifest-file.js'
+export type { Capability } from './capabilities.js'
 export { checkModel, describeModel, type ModelConfig } from './model-config.js'
+export type { ModelDetails, StoredMessage } from './model-details.js'
 export {
   checkName,
   defaultName,
@@ -24,12 +26,14 @@ export {
   type ModelName,
   type NamePart,
 } from './name.js'
+export { formatParameters, goNumber, type ModelParameters, type ParameterValue } from './parameters.js'
 export { PartialFiles, type PartialFile } from './partial-files.js'
 export type { PruneOptions, PruneReport } from './prune.js'
 export {
   Store,
   type CreateModelOptions,
   type RemovedModel,
+  type ShowOptions,
   type StoredModel,
   type StoreListing,
   type StoreOptions,

@@ -11,6 +11,8 @@ export const mediaTypes = {
   projector: 'application/vnd.ollama.image.projector',
   adapter: 'application/vnd.ollama.image.adapter',
   template: 'application/vnd.ollama.image.template',
+  /** The name of templates in old releases of Ollama. */
+  prompt: 'application/vnd.ollama.image.prompt',
   system: 'application/vnd.ollama.image.system',
   params: 'application/vnd.ollama.image.params',
   messages: 'application/vnd.ollama.image.messages',

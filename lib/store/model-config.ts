@@ -43,3 +43,39 @@ export async function checkModel(path: string, signal?: AbortSignal): Promise<vo
 export function encodeConfig(config: ModelConfig): Uint8Array {
   return Buffer.from(JSON.stringify(config))
 }
+
+/** What the config of any model says, also of one that Ollama wrote; '', 0 and empty where it says nothing. */
+export interface StatedConfig {
+  readonly format: string
+  readonly family: string
+  readonly families: readonly string[]
+  readonly parameterSize: string
+  readonly quantization: string
+  readonly requires: string
+  readonly capabilities: readonly string[]
+  readonly contextLength: number
+  readonly embeddingLength: number
+}
+
+/** Reads a config document; undefined if it is no object. What is of the wrong type counts as not said. */
+export function parseConfig(document: unknown): StatedConfig | undefined {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) return undefined
+  const config = document as Readonly<Record<string, unknown>>
+  const text = (key: string) => (typeof config[key] === 'string' ? config[key] : '')
+  const number = (key: string) => (typeof config[key] === 'number' ? config[key] : 0)
+  const texts = (key: string) => {
+    const value = config[key]
+    return Array.isArray(value) ? value.filter((part) => typeof part === 'string') : []
+  }
+  return {
+    format: text('model_format'),
+    family: text('model_family'),
+    families: texts('model_families'),
+    parameterSize: text('model_type'),
+    quantization: text('file_type'),
+    requires: text('requires'),
+    capabilities: texts('capabilities'),
+    contextLength: number('context_length'),
+    embeddingLength: number('embedding_length'),
+  }
+}

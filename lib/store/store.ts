@@ -13,6 +13,7 @@ import {
   type StoreWarning,
 } from './manifest-file.js'
 import { describeModel, encodeConfig } from './model-config.js'
+import { modelDetails, type ModelDetails } from './model-details.js'
 import { storedNames, storedSpelling } from './model-index.js'
 import { checkName, displayName, parseName, sameName, type ModelName } from './name.js'
 import { PartialFiles } from './partial-files.js'
@@ -41,6 +42,12 @@ export interface StoreListing {
   /** Latest change first. */
   readonly models: readonly ListedModel[]
   readonly warnings: readonly StoreWarning[]
+}
+
+/** How {@link Store.show} reads. */
+export interface ShowOptions {
+  /** Stops the reading of headers; rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What {@link Store.remove} removed. */
@@ -133,6 +140,15 @@ export class Store {
       }
       throw error
     }
+  }
+
+  /**
+   * Everything that a model's parts say about it; of the weights only the header is read.
+   * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`; `ERR_MANIFEST_INVALID`, `ERR_STORE` and `ERR_MODEL_INVALID` for
+   * a model that is damaged on disk.
+   */
+  async show(name: ModelName | string, { signal }: ShowOptions = {}): Promise<ModelDetails> {
+    return modelDetails(this, await this.#read(await this.#spelling(name)), signal)
   }
 
   /** Puts a small text or document into the store. */
