@@ -3,10 +3,10 @@ import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './context.js'
 import { failureText } from './failure.js'
 import { exitCodeOf } from './interruption.js'
-import { listCommand } from './list-command.js'
 import { pullCommand } from './pull-command.js'
 import { runCommand, type RunFlags } from './run-command.js'
 import { addSamplingFlags } from './sampling-flags.js'
+import { addStoreCommands, verboseFlag } from './store-commands.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -58,9 +58,10 @@ function createProgram(context: CommandContext, work: Work): Command {
       getErrHasColors: () => false,
     })
     .exitOverride()
+    // Behind a command, -v is the command's own.
+    .enablePositionalOptions()
   const add = (name: string, description: string): Command =>
     program.command(name).description(description).addHelpText('after', environmentHelp)
-  const verbose = ['--verbose', 'show the code of an error'] as const
 
   const run = add('run', 'Answer a prompt; fetches the model if it is missing.')
     .argument('<model>', modelArgument)
@@ -74,15 +75,9 @@ function createProgram(context: CommandContext, work: Work): Command {
     )
   add('pull', 'Fetch a model, or go on with a fetch that was interrupted.')
     .argument('<model>', modelArgument)
-    .option(...verbose)
+    .option(...verboseFlag)
     .action((model: string, flags: { verbose?: boolean }) => work(flags, () => pullCommand(context, model)))
-  add('list', 'List the models of the store.')
-    .alias('ls')
-    .argument('[prefix]', 'how the names begin; the case of letters does not count')
-    .option(...verbose)
-    .action((prefix: string | undefined, flags: { verbose?: boolean }) =>
-      work(flags, () => listCommand(context, prefix)),
-    )
+  addStoreCommands({ add, work, context })
   return program
 }
 

@@ -15,7 +15,7 @@ export {
 export type { ListedModel, StoreWarning } from './manifest-file.js'
 export type { Capability } from './capabilities.js'
 export { checkModel, describeModel, type ModelConfig } from './model-config.js'
-export type { ModelDetails, StoredMessage } from './model-details.js'
+export type { ModelDetails, ProjectorDetails, StoredMessage } from './model-details.js'
 export {
   checkName,
   defaultName,

@@ -24,6 +24,8 @@ export interface ModelDetails extends ListedModel {
   readonly families: readonly string[]
   /** Number of weights for people, such as `134.52M`. */
   readonly parameterSize: string
+  /** Number of weights; 0 if the header is not there to count them. */
+  readonly parameterCount: number
   /** Such as `Q4_K_M`. */
   readonly quantization: string
   /** Tokens that the model was trained for; 0 if nothing says so. */
@@ -44,8 +46,20 @@ export interface ModelDetails extends ListedModel {
   readonly capabilities: readonly Capability[]
   /** The header of the weights: metadata and tensors. Absent for other formats than GGUF. */
   readonly header?: GgufFile
-  /** The header of the encoder for images or sound, if there is one. */
-  readonly projector?: GgufFile
+  /** The encoder for images or sound, if there is one. */
+  readonly projector?: ProjectorDetails
+}
+
+/** What the header of an encoder for images or sound says. */
+export interface ProjectorDetails {
+  /** Such as `clip`. */
+  readonly architecture: string
+  readonly parameterSize: string
+  /** Width of the encoder; 0 if nothing says so. */
+  readonly embeddingLength: number
+  /** Numbers of each vector that it hands to the model; 0 if nothing says so. */
+  readonly dimensions: number
+  readonly header: GgufFile
 }
 
 /** Reads the small layers of a model and the headers of the large ones; see {@link Store.show}. */
@@ -85,6 +99,7 @@ export async function modelDetails(
     family,
     families: config.families.length > 0 || family === '' ? config.families : [family],
     parameterSize: config.parameterSize || (summary?.parameterSize ?? ''),
+    parameterCount: summary?.parameterCount ?? 0,
     quantization: config.quantization || (summary?.quantization ?? ''),
     contextLength: summary?.contextLength || config.contextLength,
     embeddingLength: summary?.embeddingLength || config.embeddingLength,
@@ -104,8 +119,18 @@ export async function modelDetails(
       claimed: config.capabilities,
     }),
     ...(gguf && { header: gguf }),
-    ...(projector && { projector }),
+    ...(projector && { projector: projectorDetails(projector) }),
   }
+}
+
+function projectorDetails(header: GgufFile): ProjectorDetails {
+  const { architecture, parameterSize } = summarizeModel(header)
+  const number = (key: string) => {
+    const value = header.metadata.get(`${architecture}.vision.${key}`)
+    return value?.type === 'uint32' ? value.value : 0
+  }
+  const [embeddingLength, dimensions] = [number('embedding_length'), number('projection_dim')]
+  return { architecture, parameterSize, embeddingLength, dimensions, header }
 }
 
 type ReadLayer = (layer: Layer, what: string) => Promise<unknown>

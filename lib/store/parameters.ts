@@ -62,7 +62,10 @@ function goQuoted(text: string): string {
   return `"${quoted}"`
 }
 
-/** A number as Go prints it: with an exponent of two digits at the least, below 0.0001 and from 1e21 on. */
+/**
+ * A number as Go prints it, with an exponent of two digits at the least below 0.0001; but whole numbers are written out,
+ * where Ollama makes 1.048576e+06 of a million tokens.
+ */
 export function goNumber(value: number): string {
   const size = Math.abs(value)
   if (size === 0 || (size >= 1e-4 && size < 1e21)) return String(value)

@@ -1,6 +1,7 @@
 export { catalog, findInCatalog, type CatalogEntry, type CatalogPart } from './catalog.js'
 export type { RetryOptions } from './download.js'
 export { locate, type LocatedModel } from './locate.js'
+export { packageModelName } from './package-door.js'
 export type { PullProgress } from './progress.js'
 export { pull, type Pull, type PullOptions } from './pull.js'
 export { parseReference, type PackageReference, type Reference } from './reference.js'

@@ -61,7 +61,7 @@ describe('help and version', () => {
 describe('mistakes end with exit code 1 and one line that says what is wrong', () => {
   it.each([
     [['dance'], /^Error: unknown command 'dance'\n/],
-    [['rum', 'x'], /^Error: unknown command 'rum'\n\(Did you mean run\?\)\n$/],
+    [['pulll', 'x'], /^Error: unknown command 'pulll'\n\(Did you mean pull\?\)\n$/],
     [['run'], /^Error: missing required argument 'model'\n$/],
     [['pull'], /^Error: missing required argument 'model'\n$/],
     [['pull', 'a', 'b'], /^Error: too many arguments/],

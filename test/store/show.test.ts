@@ -124,7 +124,10 @@ describe('show', () => {
   ])('refuses a text that was %s on disk', async (_, damage) => {
     const { layers } = await createModel(store, 'm')
     damage(store.blobs.path(layers[1]!.digest))
-    await expect(store.show('m')).rejects.toMatchObject({ code: 'ERR_STORE', message: expect.stringMatching(/Pull the model again/) as string })
+    await expect(store.show('m')).rejects.toMatchObject({
+      code: 'ERR_STORE',
+      message: expect.stringMatching(/Pull the model again/) as string,
+    })
   })
 
   it.each([

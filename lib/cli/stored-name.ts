@@ -1,0 +1,25 @@
+import { LlameroError } from '../errors.js'
+import { parseName, type ModelName } from '../store/index.js'
+import { packageModelName, parseReference } from '../transfer/index.js'
+
+/** The name of a model of the store, as a person types it: as `list` shows it, or as the package it came from. */
+export function storedName(text: string): ModelName {
+  if (!text.startsWith('pypi:')) return parseName(text)
+  const reference = parseReference(text)
+  if (reference.type !== 'pypi') throw new LlameroError('ERR_INTERNAL')
+  return packageModelName(reference)
+}
+
+/** Says in Ollama's words, with the name as it was typed, that a model is not there. */
+export async function orNotFound<Value>(text: string, quote: '"' | "'", work: Promise<Value>): Promise<Value> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof LlameroError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
+    throw new LlameroError(
+      'ERR_MODEL_NOT_FOUND',
+      `model ${quote}${text}${quote} not found. 'llamero list' shows the models that are there.`,
+      { cause: error, details: error.details },
+    )
+  }
+}
