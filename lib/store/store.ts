@@ -115,6 +115,10 @@ export class Store {
     }
     const size = await this.blobs.sizeBytes(layer.digest)
     if (size !== layer.size) {
+      // Perhaps the model was removed or replaced since its manifest was read: then it is not damaged.
+      const { manifestDigest } = await this.#read(model.name)
+      const isSame = manifestDigest === model.manifestDigest
+      if (!isSame || (await this.blobs.sizeBytes(layer.digest)) === layer.size) return this.resolve(model.name)
       const found = size === undefined ? 'is missing' : `has ${size} bytes instead of ${layer.size}`
       throw new LlameroError(
         'ERR_STORE',
