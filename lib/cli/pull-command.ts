@@ -4,12 +4,16 @@ import type { CommandContext } from './context.js'
 import { reportPull } from './pull-progress.js'
 
 /** Gets a model into the store; the exit code. */
-export async function pullCommand(context: CommandContext, reference: string): Promise<number> {
+export async function pullCommand(
+  context: CommandContext,
+  reference: string,
+  { insecure = false }: { readonly insecure?: boolean },
+): Promise<number> {
   const { stderr, interruption, modelsDirectory, variables } = context
   const { signal } = interruption
   const store = new Store({ directory: modelsDirectory })
   const before = await store.list()
-  const pulling = pull(store, reference, { signal, variables })
+  const pulling = pull(store, reference, { signal, variables, insecure })
   const reporter = reportPull(stderr)
   try {
     for await (const news of pulling) reporter.report(news)

@@ -13,6 +13,7 @@ export interface RunFlags extends SamplingFlags {
   readonly verbose?: boolean
   readonly nowordwrap?: boolean
   readonly system?: string
+  readonly insecure?: boolean
 }
 
 /** Answers one prompt on standard output, as the answer comes; the exit code. */
@@ -27,7 +28,8 @@ export async function runCommand(
   // A mistyped name is told before standard input is waited for.
   parseReference(reference)
   const messages = conversation(await readPrompt(stdin, words, signal), flags.system)
-  const { model, loadMs } = await loadWithProgress(reference, { modelsDirectory, signal, pull: { variables } }, stderr)
+  const pull = { variables, insecure: flags.insecure === true }
+  const { model, loadMs } = await loadWithProgress(reference, { modelsDirectory, signal, pull }, stderr)
   try {
     signal.throwIfAborted()
     const startedAt = performance.now()

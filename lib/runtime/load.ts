@@ -17,7 +17,7 @@ export interface LoadOptions extends ModelOptions {
    */
   readonly draft?: string | undefined
   /** Fetch the model if the store lacks it, perhaps with settings; otherwise that is `ERR_MODEL_NOT_FOUND`. @default false */
-  readonly pull?: boolean | Pick<PullOptions, 'pip' | 'variables' | 'retry'> | undefined
+  readonly pull?: boolean | Omit<PullOptions, 'signal' | 'name'> | undefined
   /** Called with the news of a pull. @default none */
   readonly onPull?: ((progress: PullProgress) => void) | undefined
   /** The folder of the store. @default `~/.llamero/models` if it exists, else `~/.ollama/models` */

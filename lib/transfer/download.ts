@@ -1,18 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { PartialFile } from '../store/index.js'
 import { requestRange, type RangeAnswer } from './byte-range.js'
 import type { HttpSettings } from './http-client.js'
-import { isPassing, transferFailure } from './transfer-failure.js'
-
-/** How often and how patiently a download is tried again. */
-export interface RetryOptions {
-  /** Tries in a row that may bring nearly nothing. @default 5 */
-  readonly attempts?: number
-  /** Pause before the second try in ms; doubled each time up to 10 s, and shortened by chance to spread clients. @default 500 */
-  readonly pauseMs?: number
-  /** Longest silence on the line in ms. @default 30000 */
-  readonly idleMs?: number
-}
+import { retrying, type RetryOptions } from './retry.js'
+import { transferFailure } from './transfer-failure.js'
 
 export interface DownloadOptions {
   readonly settings: HttpSettings
@@ -36,22 +26,18 @@ const worthwhileBytes = 64 * 1024
  * believed: whoever calls verifies the bytes. Errors: `ERR_REGISTRY`, and those of the partial file.
  */
 export async function download(url: URL, into: PartialFile, options: DownloadOptions): Promise<void> {
-  const { attempts = 5, pauseMs = 500 } = options.retry ?? {}
-  for (let failures = 0; ;) {
-    const before = into.sizeBytes
-    try {
-      await attempt(url, into, options)
-      return
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      failures = into.sizeBytes - before >= worthwhileBytes ? 1 : failures + 1
-      if (!isPassing(error) || failures >= attempts) throw error
-      const pause = Math.min(pauseMs * 2 ** (failures - 1), 10_000) * (0.5 + Math.random() / 2)
-      await delay(pause, undefined, options.signal ? { signal: options.signal } : {}).catch(() =>
-        options.signal?.throwIfAborted(),
-      )
-    }
-  }
+  let before = into.sizeBytes
+  await retrying(
+    () => {
+      before = into.sizeBytes
+      return attempt(url, into, options)
+    },
+    {
+      retry: options.retry,
+      signal: options.signal,
+      hasAdvanced: () => into.sizeBytes - before >= worthwhileBytes,
+    },
+  )
 }
 
 async function attempt(url: URL, into: PartialFile, options: DownloadOptions): Promise<void> {

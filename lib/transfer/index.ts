@@ -1,5 +1,5 @@
 export { catalog, findInCatalog, type CatalogEntry, type CatalogPart } from './catalog.js'
-export type { RetryOptions } from './download.js'
+export type { RetryOptions } from './retry.js'
 export { locate, type LocatedModel } from './locate.js'
 export { packageModelName } from './package-door.js'
 export type { PullProgress } from './progress.js'

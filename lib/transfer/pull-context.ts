@@ -1,5 +1,5 @@
 import type { Store } from '../store/index.js'
-import type { RetryOptions } from './download.js'
+import type { RetryOptions } from './retry.js'
 import type { ProxyVariables } from './http-proxy.js'
 import type { PullProgress } from './progress.js'
 
@@ -11,4 +11,10 @@ export interface PullContext {
   readonly pip: readonly string[] | undefined
   readonly variables: ProxyVariables | undefined
   readonly retry: RetryOptions | undefined
+  /** Registries are asked by plain http. */
+  readonly insecure?: boolean | undefined
+  /** Path of the ed25519 key. */
+  readonly identity?: string | undefined
+  /** Bytes of a part of a blob; parts are fetched at the same time. */
+  readonly partBytes?: number | undefined
 }

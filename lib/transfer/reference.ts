@@ -21,7 +21,7 @@ export interface PackageReference {
 
 /** The doors that are open, for the messages of errors. */
 export const openDoors =
-  'a model name of the catalog, "pypi:package[==version][/path/inside]", or the path of a GGUF file such as "./model.gguf"'
+  'a model name such as "smollm2:135m" or "host/namespace/model:tag", "pypi:package[==version][/path/inside]", or the path of a GGUF file such as "./model.gguf"'
 
 /**
  * Reads a reference: a store name such as `smollm2:135m`, `pypi:package[==version][/path/inside]`, or a file as

@@ -41,8 +41,11 @@ export function isOursAlone(error: unknown): boolean {
 
 const brokenCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
-/** What a failed connection means. */
-export function connectionFailure(error: unknown): Error {
+/** What a failed connection means; `advice` says what to do about a certificate that is not accepted. */
+export function connectionFailure(
+  error: unknown,
+  advice = 'Check which certificate authorities are trusted here.',
+): Error {
   if (!(error instanceof Error)) return transferFailure('broken', 'The connection to the server broke.')
   if (error instanceof LlameroError) return error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -56,11 +59,7 @@ export function connectionFailure(error: unknown): Error {
   }
   if (code.startsWith('HPE_')) return transferFailure('protocol', `The server's answer is not HTTP (${code}).`, error)
   if (/CERT|SSL|TLS|ISSUER|SIGNATURE|CRL|PURPOSE|HOSTNAME/.test(code)) {
-    return transferFailure(
-      'refused',
-      `The server's certificate was not accepted (${code}). Tell pip about your certificate authority (pip config set global.cert).`,
-      error,
-    )
+    return transferFailure('refused', `The server's certificate was not accepted (${code}). ${advice}`, error)
   }
   return transferFailure('unreachable', `The server could not be reached${code === '' ? '' : ` (${code})`}.`, error)
 }

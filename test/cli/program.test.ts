@@ -22,7 +22,7 @@ async function inProcess(args: readonly string[]) {
     stderr: stderr.output,
     interruption: { signal: new AbortController().signal, cause: undefined },
     modelsDirectory: environment.LLAMERO_MODELS,
-    variables: {},
+    variables: { HTTPS_PROXY: 'http://127.0.0.1:9', DOCKER_CONFIG: temporary.path },
   })
   return { exitCode, stdout: stdout.text(), stderr: stderr.text() }
 }

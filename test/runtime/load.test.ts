@@ -54,7 +54,8 @@ describe('load', () => {
   it('says how to fetch a model that the store lacks', async () => {
     const loading = load('smollm2:135m', { modelsDirectory, probeDirectory })
     await expect(loading).rejects.toThrow(/llamero pull smollm2:135m/)
-    expect(await codeOf(load('nobody:knows', { modelsDirectory, pull: true }))).toBe('ERR_MODEL_NOT_FOUND')
+    const pull = { variables: { HTTPS_PROXY: 'http://127.0.0.1:9' }, retry: { attempts: 1 } }
+    expect(await codeOf(load('nobody:knows', { modelsDirectory, pull }))).toBe('ERR_REGISTRY')
   })
 
   it('opens a model of the store by its name', async () => {

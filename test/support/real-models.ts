@@ -1,7 +1,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { Store } from '../../lib/store/index.js'
-import { pull } from '../../lib/transfer/index.js'
+import { parseName, Store } from '../../lib/store/index.js'
+import { findInCatalog } from '../../lib/transfer/index.js'
+import { pullFromCatalog } from '../../lib/transfer/package-door.js'
 
 /** The store that tests share: outside the checkout, so that a fresh clone finds what an earlier one pulled. */
 export function testStore(): Store {
@@ -18,8 +19,14 @@ export function gemma3Path(): Promise<string> {
   return modelPath('gemma3:270m')
 }
 
+// Not from the registry: tests know the digests of the catalog.
 async function modelPath(name: string): Promise<string> {
   const store = testStore()
-  const model = (await store.find(name)) ?? (await pull(store, name, { variables: process.env }))
-  return model.modelPath
+  const known = await store.find(name)
+  if (known !== undefined) return known.modelPath
+  const entry = findInCatalog(parseName(name))
+  if (entry === undefined) throw new Error(`${name} is not in the catalog.`)
+  const { signal } = new AbortController()
+  const context = { store, signal, report: () => {}, pip: undefined, variables: process.env, retry: undefined }
+  return (await pullFromCatalog(context, entry)).modelPath
 }

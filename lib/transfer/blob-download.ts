@@ -1,0 +1,146 @@
+import { createReadStream } from 'node:fs'
+import { LlameroError } from '../errors.js'
+import { shortDigest, type Layer, type PartIdentity } from '../store/index.js'
+import { underBlobLock } from './blob-lock.js'
+import { requestRange } from './byte-range.js'
+import { download } from './download.js'
+import { ByteMeter } from './progress.js'
+import type { PullContext } from './pull-context.js'
+import type { RegistryClient } from './registry-client.js'
+
+/** A piece of a blob that is fetched by itself. */
+export interface BlobPart {
+  /** First byte. */
+  readonly start: number
+  /** Bytes. */
+  readonly length: number
+}
+
+const mostConnections = 16
+const partLimits = { least: 100_000_000, most: 1_000_000_000 } as const
+
+/** Cuts a blob into parts, by default as Ollama does. */
+export function planParts(sizeBytes: number, partBytes?: number): readonly BlobPart[] {
+  const { least, most } = partLimits
+  const length = partBytes ?? Math.min(most, Math.max(least, Math.ceil(sizeBytes / mostConnections)))
+  return Array.from({ length: Math.ceil(sizeBytes / length) }, (_, index) => ({
+    start: index * length,
+    length: Math.min(length, sizeBytes - index * length),
+  }))
+}
+
+/**
+ * Gets a blob of a registry into the store, verified. One that is here already is hashed, not believed; what an earlier
+ * pull kept is gone on with, and dropped once if the whole then has another digest.
+ * Errors: `ERR_REGISTRY`, `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`.
+ */
+export async function pullBlob(context: PullContext, client: RegistryClient, layer: Layer): Promise<void> {
+  const { store, report, signal } = context
+  const { digest, size } = layer
+  const status = `pulling ${shortDigest(digest)}`
+  await underBlobLock(context, digest, async () => {
+    const isHere = (await store.blobs.sizeBytes(digest)) === size && (await store.blobs.verify(digest, { signal }))
+    if (!isHere) {
+      report({ status, digest, total: size })
+      await fetchBlob(context, client, layer)
+      await store.partials.removeAll(digest)
+    }
+    report({ status, digest, total: size, completed: size })
+  })
+}
+
+async function fetchBlob(context: PullContext, client: RegistryClient, layer: Layer): Promise<void> {
+  const { store, signal } = context
+  const { digest, size } = layer
+  for (;;) {
+    const kept = await store.partials.totalBytes(digest)
+    try {
+      // Twice: the parts, and the blob that they are joined to.
+      await store.requireSpace(Math.max(0, size - kept) + size, 'download the model')
+      const paths = await fetchParts(context, client, layer)
+      await store.blobs.ingest(joined(paths), { digest, sizeBytes: size, signal })
+      return
+    } catch (error) {
+      if (!(error instanceof LlameroError) || error.code !== 'ERR_DIGEST') throw error
+      await store.partials.removeAll(digest)
+      if (kept === 0) throw mismatch(layer, error)
+    }
+  }
+}
+
+async function fetchParts(context: PullContext, client: RegistryClient, { digest, size }: Layer): Promise<string[]> {
+  const { store, report, partBytes } = context
+  const parts = await partsFor(client, client.blobUrl(digest), planParts(size, partBytes), size)
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([context.signal, stopping.signal])
+  const meter = new ByteMeter((news) => report({ status: `pulling ${shortDigest(digest)}`, digest, ...news }))
+  const identities = parts.map((range, index): PartIdentity => ({ index, source: digest, range }))
+  const completed = await Promise.all(identities.map((part) => store.partials.sizeBytes(digest, part)))
+  const fetchPart = async (part: PartIdentity, range: BlobPart): Promise<void> => {
+    const partial = await store.partials.open(digest, part, range.length, size)
+    try {
+      const onProgress = (bytes: number) => {
+        completed[part.index] = bytes
+        meter.update(
+          completed.reduce((sum, one) => sum + one, 0),
+          size,
+        )
+      }
+      const { settings, retry } = client
+      const options = { settings, ...range, maxBytes: size, onProgress, signal, ...(retry && { retry }) }
+      await download(client.blobUrl(digest), partial, options)
+    } finally {
+      await partial.close()
+    }
+  }
+  const waiting = identities.values()
+  // The first failure ends the others, and is the one that is told.
+  let failure: { readonly error: unknown } | undefined
+  const worker = async (): Promise<void> => {
+    for (const part of waiting) {
+      await fetchPart(part, parts[part.index] ?? { start: 0, length: 0 }).catch((error: unknown) => {
+        failure ??= { error }
+        stopping.abort()
+      })
+      if (failure !== undefined) return
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(mostConnections, parts.length) }, worker))
+  if (failure !== undefined) throw failure.error
+  return identities.map((part) => store.partials.path(digest, part))
+}
+
+/** The parts to fetch: one, where the server sends whole files only. */
+async function partsFor(
+  client: RegistryClient,
+  url: URL,
+  parts: readonly BlobPart[],
+  sizeBytes: number,
+): Promise<readonly BlobPart[]> {
+  if (parts.length <= 1) return parts
+  const answer = await client.again(() =>
+    requestRange(
+      url,
+      { start: 0, end: 0 },
+      { settings: client.settings, signal: client.signal, idleMs: client.retry?.idleMs },
+    ),
+  )
+  answer?.discard()
+  return answer?.isPartial === true ? parts : [{ start: 0, length: sizeBytes }]
+}
+
+async function* joined(paths: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const path of paths) {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) yield chunk as Uint8Array
+  }
+}
+
+function mismatch({ digest }: Layer, cause: LlameroError): LlameroError {
+  const { actual } = cause.details
+  const found = typeof actual === 'string' ? `got ${actual}` : cause.message
+  return new LlameroError(
+    'ERR_DIGEST',
+    `digest mismatch, file must be downloaded again: want ${digest}, ${found}. Nothing of it was kept.`,
+    { cause, details: cause.details },
+  )
+}
