@@ -4,6 +4,7 @@ import type { CommandContext } from './context.js'
 import { failureText } from './failure.js'
 import { exitCodeOf } from './interruption.js'
 import { pullCommand } from './pull-command.js'
+import { pushCommand } from './push-command.js'
 import { runCommand, type RunFlags } from './run-command.js'
 import { addSamplingFlags } from './sampling-flags.js'
 import { addStoreCommands, verboseFlag } from './store-commands.js'
@@ -85,6 +86,11 @@ function createProgram(context: CommandContext, work: Work): Command {
     .option(...insecure)
     .option(...verboseFlag)
     .action((model: string, flags: RegistryFlags) => work(flags, () => pullCommand(context, model, flags)))
+  add('push', 'Send a model to the registry that its name says.')
+    .argument('<model>', 'a name in the store, such as namespace/model:tag or host/namespace/model:tag')
+    .option(...insecure)
+    .option(...verboseFlag)
+    .action((model: string, flags: RegistryFlags) => work(flags, () => pushCommand(context, model, flags)))
   addStoreCommands({ add, work, context })
   return program
 }

@@ -1,24 +1,24 @@
-import type { PullProgress } from '../transfer/index.js'
+import type { TransferProgress } from '../transfer/index.js'
 import { byteSize } from './byte-size.js'
 import type { Output } from './output.js'
 import { fit, progressBar } from './progress-bar.js'
 import { ProgressDisplay, spinner } from './progress-display.js'
 
-const stoppedText = 'Stopped. What has arrived is kept for the next pull.'
+const stoppedPull = 'Stopped. What has arrived is kept for the next pull.'
 
-/** Shows a pull on standard error. */
+/** Shows a pull or a push on standard error. */
 export interface PullReporter {
-  report(news: PullProgress): void
-  /** The pull is over: complete, failed, or stopped by the person who waits for it. */
+  report(news: TransferProgress): void
+  /** It is over: complete, failed, or stopped by the person who waits for it. */
   end(outcome: { readonly isStopped: boolean }): void
 }
 
 /** Bars on a terminal; elsewhere one plain line per stage. */
-export function reportPull(output: Output): PullReporter {
-  return output.canRedraw ? barReporter(output) : lineReporter(output)
+export function reportPull(output: Output, stoppedText = stoppedPull): PullReporter {
+  return output.canRedraw ? barReporter(output, stoppedText) : lineReporter(output, stoppedText)
 }
 
-function barReporter(output: Output): PullReporter {
+function barReporter(output: Output, stoppedText: string): PullReporter {
   const stages = new PullStages()
   const display = new ProgressDisplay(output, (columns) => stages.lines(columns, spinner()))
   return {
@@ -31,7 +31,7 @@ function barReporter(output: Output): PullReporter {
   }
 }
 
-function lineReporter(output: Output): PullReporter {
+function lineReporter(output: Output, stoppedText: string): PullReporter {
   let shown: string | undefined
   return {
     report: ({ status }) => {
@@ -52,10 +52,10 @@ function tell(output: Output, line: string): void {
 
 /** The stages of a pull so far, each with its latest news. */
 export class PullStages {
-  readonly #stages = new Map<string, PullProgress>()
+  readonly #stages = new Map<string, TransferProgress>()
   #isOver = false
 
-  add(news: PullProgress): void {
+  add(news: TransferProgress): void {
     // A transfer appears with its first byte, as in Ollama: until then the stage before it is still under way.
     if (news.digest !== undefined && !news.completed) return
     this.#stages.set(`${news.status} ${news.digest ?? ''}`, news)
@@ -80,7 +80,7 @@ interface Look {
   readonly isUnderWay: boolean
 }
 
-function stageLine({ status, completed, total, ratePerSecond = 0 }: PullProgress, look: Look): string {
+function stageLine({ status, completed, total, ratePerSecond = 0 }: TransferProgress, look: Look): string {
   if (completed === undefined) return look.isUnderWay ? `${status} ${look.spin}` : status
   if (total === undefined) return `${status}: ${byteSize(completed)}`
   const isFinished = completed >= total

@@ -23,6 +23,7 @@ export {
   isNamePart,
   parseName,
   sameName,
+  sameText,
   type ModelName,
   type NamePart,
 } from './name.js'

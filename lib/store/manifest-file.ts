@@ -58,15 +58,17 @@ export async function readManifestFile(directory: string, name: ModelName): Prom
   })
 }
 
-/** What a manifest says. Errors: `ERR_MANIFEST_INVALID`. */
-export function listedModel({ name, displayName: shownName, bytes, modifiedAt }: ManifestFile): ListedModel {
-  const { manifest, digest } = readOwnManifest(bytes, shownName)
+/** What a manifest says, as a model of the list. Errors: `ERR_MANIFEST_INVALID`. */
+export function listedModel(file: ManifestFile): ListedModel {
+  const { name, displayName: shownName, modifiedAt } = file
+  const { manifest, digest } = parseManifestFile(file)
   const { config, layers, annotations = {} } = manifest
   const sizeBytes = layers.reduce((sum, { size }) => sum + size, config.size)
   return { name, displayName: shownName, manifestDigest: digest, config, layers, annotations, sizeBytes, modifiedAt }
 }
 
-function readOwnManifest(bytes: Uint8Array, shownName: string): ReadManifest {
+/** What a manifest says. Errors: `ERR_MANIFEST_INVALID`. */
+export function parseManifestFile({ bytes, displayName: shownName }: ManifestFile): ReadManifest {
   try {
     return parseManifest(bytes)
   } catch (error) {

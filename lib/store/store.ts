@@ -4,9 +4,10 @@ import { Blobs } from './blobs.js'
 import { digestOf, type Digest } from './digest.js'
 import { onDisk, replaceFile, requireSpace } from './disk.js'
 import { ingestDirectory, manifestPath, temporaryPath } from './layout.js'
-import { encodeManifest, mediaTypes, parseManifest, type Layer, type Manifest } from './manifest.js'
+import { encodeManifest, mediaTypes, parseManifest, type Layer, type Manifest, type ReadManifest } from './manifest.js'
 import {
   listedModel,
+  parseManifestFile,
   readManifestFile,
   type ListedModel,
   type ManifestFile,
@@ -253,6 +254,16 @@ export class Store {
    */
   prune(options: PruneOptions = {}): Promise<PruneReport> {
     return pruneStore(this.directory, this.blobs, options)
+  }
+
+  /**
+   * The manifest of a model as it lies on disk. Errors: `ERR_MODEL_NOT_FOUND`, `ERR_MANIFEST_INVALID`, `ERR_STORE`.
+   *
+   * @param name a name or its text; the case of letters does not count
+   */
+  async readManifest(name: ModelName | string): Promise<ReadManifest & { readonly bytes: Uint8Array }> {
+    const file = await readManifestFile(this.directory, await this.#spelling(name))
+    return { ...parseManifestFile(file), bytes: file.bytes }
   }
 
   /** Throws `ERR_DISK_FULL`, with both numbers, if that many bytes will not fit. */

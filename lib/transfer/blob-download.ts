@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { LlameroError } from '../errors.js'
 import { shortDigest, type Layer, type PartIdentity } from '../store/index.js'
@@ -73,6 +74,8 @@ async function fetchParts(context: PullContext, client: RegistryClient, { digest
   const parts = await partsFor(client, client.blobUrl(digest), planParts(size, partBytes), size)
   const stopping = new AbortController()
   const signal = AbortSignal.any([context.signal, stopping.signal])
+  // Node warns of a leak where more than ten requests listen.
+  setMaxListeners(0, signal)
   const meter = new ByteMeter((news) => report({ status: `pulling ${shortDigest(digest)}`, digest, ...news }))
   const identities = parts.map((range, index): PartIdentity => ({ index, source: digest, range }))
   const completed = await Promise.all(identities.map((part) => store.partials.sizeBytes(digest, part)))

@@ -80,10 +80,9 @@ export async function httpGet(address: URL, options: GetOptions): Promise<Incomi
     const status = response.statusCode ?? 0
     const { location } = response.headers
     if (redirectStatus.has(status) && location !== undefined) {
-      if (hops === 0 && !isPrivateServer(url, response, settings)) lookup = publicLookup()
+      if (hops === 0) lookup = lookupBehind(url, response, settings)
       response.destroy()
-      url = redirected(url, location)
-      if (lookup !== undefined && hasPrivateHost(url)) throw privateRedirect()
+      url = redirected(url, location, lookup)
       continue
     }
     if (refusedStatus.has(status)) {
@@ -117,13 +116,34 @@ export async function httpSend(url: URL, options: SendOptions): Promise<Incoming
   }
 }
 
-/** Where an answer leads. Errors: `ERR_REGISTRY` for places that must not be followed. */
-export function redirected(from: URL, location: string): URL {
+/**
+ * How names are looked up where a server leads us: those that a public one sends us to must be public.
+ *
+ * @param response of the server that the user named
+ */
+export function lookupBehind(
+  url: URL,
+  response: IncomingMessage,
+  { proxyFor }: HttpSettings,
+): LookupFunction | undefined {
+  // Behind a proxy one cannot see whom one talks to; there only what the address says counts.
+  const isDirect = proxyFor?.(url) === undefined
+  const isPrivate = hasPrivateHost(url) || (isDirect && isPrivateAddress(response.socket.remoteAddress ?? ''))
+  return isPrivate ? undefined : publicLookup()
+}
+
+/**
+ * Where a redirect leads. Errors: `ERR_REGISTRY` for places that must not be followed.
+ *
+ * @param lookup of {@link lookupBehind}
+ */
+export function redirected(from: URL, location: string, lookup: LookupFunction | undefined): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined
   const isPlainer = from.protocol === 'https:' && to?.protocol === 'http:'
   if (to === undefined || isPlainer || !['https:', 'http:'].includes(to.protocol)) {
     throw transferFailure('protocol', 'The server redirected to an address that must not be followed.')
   }
+  if (lookup !== undefined && hasPrivateHost(to)) throw privateRedirect()
   return to
 }
 
@@ -131,12 +151,6 @@ export function redirected(from: URL, location: string): URL {
 export function refusal(status: number, { advice }: HttpSettings): Error {
   const what = advice?.credentials ?? 'Check the credentials.'
   return transferFailure('refused', `The server refused access (${status}). ${what}`, undefined, status)
-}
-
-// Behind a proxy one cannot see whom one talks to; there only what the address says counts.
-function isPrivateServer(url: URL, response: IncomingMessage, { proxyFor }: HttpSettings): boolean {
-  if (hasPrivateHost(url)) return true
-  return proxyFor?.(url) === undefined && isPrivateAddress(response.socket.remoteAddress ?? '')
 }
 
 async function send(url: URL, options: SendOptions, authorization: string | undefined): Promise<IncomingMessage> {

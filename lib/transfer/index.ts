@@ -2,6 +2,7 @@ export { catalog, findInCatalog, type CatalogEntry, type CatalogPart } from './c
 export type { RetryOptions } from './retry.js'
 export { locate, type LocatedModel } from './locate.js'
 export { packageModelName } from './package-door.js'
-export type { PullProgress } from './progress.js'
+export type { PullProgress, TransferProgress } from './progress.js'
 export { pull, type Pull, type PullOptions } from './pull.js'
+export { push, pushedPlace, type Push, type PushOptions } from './push.js'
 export { parseReference, type PackageReference, type Reference } from './reference.js'

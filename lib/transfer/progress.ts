@@ -1,12 +1,15 @@
 import type { Digest } from '../store/index.js'
 
-/** One piece of news about a pull, in the words of Ollama's API. */
-export interface PullProgress {
-  /** `pulling manifest`, `pulling <12 hex digits>`, `verifying sha256 digest`, `writing manifest`, `success`. */
+/** One piece of news about a pull or a push, in the words of Ollama's API. */
+export interface TransferProgress {
+  /**
+   * `pulling manifest`, `pulling <12 hex digits>`, `verifying sha256 digest`, `writing manifest`, `success`; or
+   * `retrieving manifest`, `pushing <12 hex digits>`, `pushing manifest`, `success`.
+   */
   readonly status: string
   /** What is being transferred. */
   readonly digest?: Digest
-  /** Bytes that are here, those of earlier tries included. */
+  /** Bytes that have arrived, those of earlier tries included. */
   readonly completed?: number
   /** Bytes that are to be transferred in all; left out while it is not known. */
   readonly total?: number
@@ -14,12 +17,15 @@ export interface PullProgress {
   readonly ratePerSecond?: number
 }
 
+/** One piece of news about a pull. */
+export type PullProgress = TransferProgress
+
 /**
  * News on the way from a transfer to its reader, who may be slow or absent: unread news of one status is replaced by
  * newer, so that what waits stays short.
  */
-export class ProgressFeed implements AsyncIterable<PullProgress> {
-  readonly #unread: PullProgress[] = []
+export class ProgressFeed implements AsyncIterable<TransferProgress> {
+  readonly #unread: TransferProgress[] = []
   readonly #onLeave: () => void
   #outcome: { readonly error?: unknown } | undefined
   #wake: (() => void) | undefined
@@ -29,7 +35,7 @@ export class ProgressFeed implements AsyncIterable<PullProgress> {
     this.#onLeave = onLeave
   }
 
-  report(news: PullProgress): void {
+  report(news: TransferProgress): void {
     const last = this.#unread.at(-1)
     if (last?.status === news.status && last.digest === news.digest) this.#unread.pop()
     this.#unread.push(news)
@@ -46,7 +52,7 @@ export class ProgressFeed implements AsyncIterable<PullProgress> {
     this.#wake?.()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<PullProgress> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<TransferProgress> {
     let isDone = false
     try {
       for (;;) {

@@ -3,11 +3,11 @@ import { parseName, type ModelName, type Store, type StoredModel } from '../stor
 import { findInCatalog } from './catalog.js'
 import { fileModelName, importFile } from './file-door.js'
 import { packageModelName, pullFromCatalog, pullFromPackage } from './package-door.js'
-import { ProgressFeed, type PullProgress } from './progress.js'
 import type { PullContext } from './pull-context.js'
 import { pullManifest, receiveManifest } from './registry-door.js'
 import { parseReference, type Reference } from './reference.js'
 import type { RetryOptions } from './retry.js'
+import { runTransfer, type RunningTransfer } from './running.js'
 
 /** How a model is pulled. */
 export interface PullOptions {
@@ -36,13 +36,8 @@ export interface PullOptions {
   readonly partBytes?: number
 }
 
-/**
- * A running pull. Await it for the model in the store; iterate it for progress. Leaving the loop early stops the pull
- * with `ERR_CANCELLED`; nobody has to iterate.
- */
-export interface Pull extends PromiseLike<StoredModel>, AsyncIterable<PullProgress> {
-  readonly result: Promise<StoredModel>
-}
+/** A running pull, which gives the model in the store. */
+export type Pull = RunningTransfer<StoredModel>
 
 /**
  * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
@@ -54,32 +49,8 @@ export interface Pull extends PromiseLike<StoredModel>, AsyncIterable<PullProgre
  * `ERR_OPTION_INVALID`, `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, `ERR_MODEL_INVALID`.
  */
 export function pull(store: Store, reference: Reference | string, options: PullOptions = {}): Pull {
-  const leaving = new AbortController()
-  const feed = new ProgressFeed(() => leaving.abort(new LlameroError('ERR_CANCELLED', 'The pull was stopped.')))
-  const context: PullContext = {
-    store,
-    signal: options.signal ? AbortSignal.any([options.signal, leaving.signal]) : leaving.signal,
-    report: (news) => feed.report(news),
-    pip: options.pip,
-    variables: options.variables,
-    retry: options.retry,
-    insecure: options.insecure,
-    identity: options.identity,
-    partBytes: options.partBytes,
-  }
-  const result = run(context, reference, options.name)
-  result.then(
-    () => {
-      feed.report({ status: 'success' })
-      feed.end()
-    },
-    (error: unknown) => feed.fail(error),
-  )
-  return {
-    result,
-    then: (onFulfilled, onRejected) => result.then(onFulfilled, onRejected),
-    [Symbol.asyncIterator]: () => feed[Symbol.asyncIterator](),
-  }
+  const { signal, name, ...settings } = options
+  return runTransfer('pull', signal, (work) => run({ store, ...settings, ...work }, reference, name))
 }
 
 async function run(

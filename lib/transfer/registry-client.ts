@@ -1,10 +1,19 @@
 import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { LlameroError } from '../errors.js'
 import { digestOf, displayName, manifestLimits, mediaTypes, type Digest, type ModelName } from '../store/index.js'
 import { readCertificates } from './certificates.js'
 import { dockerCredentials, dockerDirectory } from './docker-credentials.js'
-import { httpGet, httpSend, refusal, type GetOptions, type HttpSettings, type SendOptions } from './http-client.js'
+import {
+  httpGet,
+  httpSend,
+  lookupBehind,
+  redirected,
+  refusal,
+  type GetOptions,
+  type HttpSettings,
+  type SendOptions,
+} from './http-client.js'
 import { proxyFromVariables, type ProxyVariables } from './http-proxy.js'
 import { defaultIdentityPath, identityKey } from './identity-key.js'
 import { RegistryAuth } from './registry-auth.js'
@@ -16,10 +25,10 @@ import { transferFailure } from './transfer-failure.js'
 export interface RegistryOptions {
   /** Plain http for every request. */
   readonly insecure: boolean
-  readonly variables: ProxyVariables | undefined
+  readonly variables?: ProxyVariables | undefined
   /** Path of the ed25519 key; Ollama's own if left out. */
-  readonly identityPath: string | undefined
-  readonly retry: RetryOptions | undefined
+  readonly identityPath?: string | undefined
+  readonly retry?: RetryOptions | undefined
   readonly signal: AbortSignal
 }
 
@@ -80,7 +89,7 @@ export class RegistryClient {
     if (name.scheme === 'http' && !insecure) {
       throw transferFailure(
         'refused',
-        `insecure protocol http: ${displayName(name)} would be fetched without encryption. Allow it with --insecure, or leave the scheme out.`,
+        `insecure protocol http: ${displayName(name)} would be transferred without encryption. Allow it with --insecure, or leave the scheme out.`,
       )
     }
     const host = apiHosts.get(name.host.toLowerCase()) ?? name.host
@@ -169,6 +178,19 @@ export class RegistryClient {
     })
   }
 
+  /** Puts a manifest under the client's name. Errors: `ERR_REGISTRY`. */
+  async putManifest(bytes: Uint8Array, mediaType: string): Promise<void> {
+    await this.again(async () => {
+      const response = await this.send(this.manifestUrl(), {
+        method: 'PUT',
+        headers: { 'content-type': mediaType, 'content-length': String(bytes.length) },
+        body: () => Readable.from([bytes]),
+      })
+      await this.requireStatus(response, 200, 201)
+      response.destroy()
+    })
+  }
+
   /** Gets something, redirects followed, credentials only to the registry itself. */
   get(url: URL, options: Pick<GetOptions, 'method' | 'headers'> = {}): Promise<IncomingMessage> {
     return httpGet(url, { ...options, settings: this.settings, signal: this.signal, idleMs: this.retry?.idleMs })
@@ -183,10 +205,12 @@ export class RegistryClient {
     throw transferFailure('refused', `${refusal(status, this.settings).message} It says: ${reason}`, undefined, status)
   }
 
-  /** Sends something to where a registry wants it instead, without credentials. */
-  async sendElsewhere(url: URL, upload: Upload, lookup: SendOptions['lookup']): Promise<IncomingMessage> {
+  /** Sends something to where an answer of the registry redirects it, without credentials. */
+  async sendElsewhere(from: URL, answer: IncomingMessage, upload: Upload): Promise<IncomingMessage> {
     const { authorizer: _authorizer, ...settings } = this.settings
-    return httpSend(url, { ...this.#sending(upload), settings, lookup })
+    const lookup = lookupBehind(from, answer, settings)
+    const to = redirected(from, answer.headers.location ?? '', lookup)
+    return httpSend(to, { ...this.#sending(upload), settings, lookup })
   }
 
   /** Tries again what may pass. */

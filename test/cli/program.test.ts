@@ -64,6 +64,8 @@ describe('mistakes end with exit code 1 and one line that says what is wrong', (
     [['pulll', 'x'], /^Error: unknown command 'pulll'\n\(Did you mean pull\?\)\n$/],
     [['run'], /^Error: missing required argument 'model'\n$/],
     [['pull'], /^Error: missing required argument 'model'\n$/],
+    [['push'], /^Error: missing required argument 'model'\n$/],
+    [['push', 'nobody/has-this:model'], /^retrieving manifest\nError: couldn't retrieve manifest: .*has-this/],
     [['pull', 'a', 'b'], /^Error: too many arguments/],
     [['list', '--frobnicate'], /^Error: unknown option '--frobnicate'\n$/],
     [

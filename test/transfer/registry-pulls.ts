@@ -42,8 +42,8 @@ export function registryPulls() {
       const auth = Buffer.from(`${user}:${password}`).toString('base64')
       writeFileSync(join(directory, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }))
     },
-    async pull(registry: Pick<ScriptedRegistry, 'host'>, changes: PullOptions = {}, name = 'ns/m:1') {
-      const pulling = pull(store, `${registry.host}/${name}`, options(changes))
+    async pull(registry: Pick<ScriptedRegistry, 'host'>, changes: PullOptions = {}, name = 'ns/m:1', into = store) {
+      const pulling = pull(into, `${registry.host}/${name}`, options(changes))
       const news: PullProgress[] = []
       try {
         for await (const one of pulling) news.push(one)
@@ -55,13 +55,13 @@ export function registryPulls() {
       return { outcome, news }
     },
     /** The model is there, clean, and its manifest is the very bytes that the registry has. */
-    async expectStored(outcome: StoredModel | Error, manifest: Buffer) {
+    async expectStored(outcome: StoredModel | Error, manifest: Buffer, into = store) {
       if (outcome instanceof Error) throw outcome
       const { host, namespace, model, tag } = outcome.name
-      const path = join(store.directory, 'manifests', host, namespace, model, tag)
+      const path = join(into.directory, 'manifests', host, namespace, model, tag)
       expect(readFileSync(path).equals(manifest)).toBe(true)
-      await expectClean(store)
-      expect(readdirSync(join(store.directory, 'ingest'))).toEqual([])
+      await expectClean(into)
+      expect(readdirSync(join(into.directory, 'ingest'))).toEqual([])
     },
     async expectNothing() {
       await expectClean(store)
