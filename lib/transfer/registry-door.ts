@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
 import {
+  checkModel,
   displayName,
   mediaTypes,
   parseManifest,
@@ -9,7 +10,9 @@ import {
   type ModelName,
   type StoredModel,
 } from '../store/index.js'
+import { artifactLayers } from './artifact.js'
 import { pullBlob } from './blob-download.js'
+import { sourceAnnotation, sourceDigestAnnotation } from './package-door.js'
 import type { PullContext } from './pull-context.js'
 import { RegistryClient, type ReceivedManifest } from './registry-client.js'
 
@@ -47,6 +50,8 @@ export async function pullManifest(context: PullContext, received: ReceivedModel
   const { manifest, bytes } = received
   const client = received.client.trying(context.retry)
   const { name } = client
+  const artifact = artifactLayers(manifest)
+  if (artifact !== undefined) return pullArtifact(context, { ...received, client }, artifact, as)
   requireModel(manifest, name)
   for (const layer of uniqueBlobs([...manifest.layers, manifest.config])) await pullBlob(context, client, layer)
   report({ status: 'verifying sha256 digest' })
@@ -54,6 +59,24 @@ export async function pullManifest(context: PullContext, received: ReceivedModel
   report({ status: 'writing manifest' })
   const { name: spelling } = await store.writeManifest(as, bytes)
   return store.resolve(spelling)
+}
+
+// Ollama would find no model in such a manifest, so that the store gets one of its own.
+async function pullArtifact(
+  context: PullContext,
+  { client, digest }: ReceivedModel,
+  layers: readonly Layer[],
+  as: ModelName,
+): Promise<StoredModel> {
+  const { store, report, signal } = context
+  for (const layer of uniqueBlobs(layers)) await pullBlob(context, client, layer)
+  report({ status: 'verifying sha256 digest' })
+  for (const layer of layers) {
+    if (layer.mediaType === mediaTypes.model) await checkModel(store.blobs.path(layer.digest), signal)
+  }
+  report({ status: 'writing manifest' })
+  const annotations = { [sourceAnnotation]: displayName(client.name), [sourceDigestAnnotation]: digest }
+  return store.createModel(as, { layers, annotations, signal })
 }
 
 function openRegistry({ insecure = false, variables, identity, retry, signal }: PullContext, name: ModelName) {
