@@ -80,7 +80,7 @@ describe('mistakes end with exit code 1 and one line that says what is wrong', (
     [['run', 'smollm2:135m'], /^Error: Expected a prompt, but there is none\. .*llamero run smollm2:135m "/],
     [['run', './missing.gguf', 'hello'], /^Error: .*missing\.gguf/],
     [['run', 'nobody/has-this:model', 'hello'], /^pulling|^Error: .*has-this/],
-    [['pull', 'nobody/has-this:model'], /^Error: .*has-this/],
+    [['pull', 'nobody/has-this:model'], /^pulling manifest\nError: pull model manifest: nobody\/has-this:model: /],
   ])('%j', async (args, stderr) => {
     const ending = await inProcess(args)
     expect(ending).toMatchObject({ exitCode: 1, stdout: '' })
