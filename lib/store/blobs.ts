@@ -96,8 +96,11 @@ export class Blobs {
     }
   }
 
-  /** Gives up blobs that were ingested or claimed for a manifest that will not come. */
-  release(digests: Iterable<Digest>): Promise<void> {
+  /**
+   * Gives up blobs that were ingested or claimed for a manifest that will not come; all of them if none are named.
+   * Claims belong to the store object that made them: another one of the same folder keeps its own.
+   */
+  release(digests?: Iterable<Digest>): Promise<void> {
     return this.#claims.release(digests)
   }
 

@@ -35,8 +35,8 @@ export class Claims {
     }
   }
 
-  /** Gives claims up. */
-  async release(digests: Iterable<Digest>): Promise<void> {
+  /** Gives claims up, all of them if none are named. */
+  async release(digests: Iterable<Digest> = [...this.#held.keys()]): Promise<void> {
     for (const digest of digests) {
       const claim = this.#held.get(digest)
       this.#held.delete(digest)

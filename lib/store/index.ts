@@ -34,6 +34,7 @@ export {
   Store,
   type CreateModelOptions,
   type RemovedModel,
+  type ReplaceOptions,
   type ShowOptions,
   type StoredModel,
   type StoreListing,

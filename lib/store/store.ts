@@ -60,8 +60,14 @@ export interface RemovedModel {
   readonly freedBytes: number
 }
 
+/** What is told while a manifest takes its place. */
+export interface ReplaceOptions {
+  /** Called before blobs are removed that the replaced manifest named and the new one does not. */
+  readonly onUnused?: (() => void) | undefined
+}
+
 /** What a new model is made of. */
-export interface CreateModelOptions {
+export interface CreateModelOptions extends ReplaceOptions {
   /** The layers in their order; their blobs are in the store. One has the media type of a model. */
   readonly layers: readonly Layer[]
   /** Facts to note in the manifest. */
@@ -170,7 +176,7 @@ export class Store {
    */
   async createModel(
     name: ModelName | string,
-    { layers, annotations, signal }: CreateModelOptions,
+    { layers, annotations, signal, onUnused }: CreateModelOptions,
   ): Promise<StoredModel> {
     const model = layers.find(({ mediaType }) => mediaType === mediaTypes.model)
     if (model === undefined) throw new LlameroError('ERR_OPTION_INVALID', 'Expected one layer to be a model.')
@@ -187,7 +193,8 @@ export class Store {
       layers,
       ...(annotations && { annotations }),
     } as const
-    const { name: spelling } = await this.writeManifest(name, encodeManifest(manifest satisfies Manifest))
+    const bytes = encodeManifest(manifest satisfies Manifest)
+    const { name: spelling } = await this.writeManifest(name, bytes, { onUnused })
     return this.resolve(spelling)
   }
 
@@ -196,9 +203,9 @@ export class Store {
    * must be in the store. What only the replaced manifest needed is removed.
    * Errors: `ERR_MANIFEST_INVALID`, `ERR_STORE`, `ERR_DISK_FULL`.
    */
-  async writeManifest(name: ModelName | string, bytes: Uint8Array): Promise<ListedModel> {
+  async writeManifest(name: ModelName | string, bytes: Uint8Array, options: ReplaceOptions = {}): Promise<ListedModel> {
     parseManifest(bytes)
-    return whileReferencesHold(this.directory, () => this.#write(name, bytes))
+    return whileReferencesHold(this.directory, () => this.#write(name, bytes, options))
   }
 
   /**
@@ -312,7 +319,7 @@ export class Store {
   }
 
   // While the references hold.
-  async #write(name: ModelName | string, bytes: Uint8Array): Promise<ListedModel> {
+  async #write(name: ModelName | string, bytes: Uint8Array, options: ReplaceOptions = {}): Promise<ListedModel> {
     const { manifest } = parseManifest(bytes)
     const layers = [manifest.config, ...manifest.layers]
     for (const layer of layers) {
@@ -330,14 +337,15 @@ export class Store {
       await replaceFile(manifestPath(this.directory, spelling), temporaryPath(this.directory, await newToken()), bytes)
     })
     await this.blobs.release(layers.map(({ digest }) => digest))
-    if (replaced !== undefined) await this.#removeReplaced(replaced, layers)
+    if (replaced !== undefined) await this.#removeReplaced(replaced, layers, options)
     return this.#read(spelling)
   }
 
-  async #removeReplaced(replaced: ManifestFile, layers: readonly Layer[]): Promise<void> {
+  async #removeReplaced(replaced: ManifestFile, layers: readonly Layer[], { onUnused }: ReplaceOptions): Promise<void> {
     const needed = new Set(layers.map(({ digest }) => digest))
     const candidates = [...mentionedDigests(replaced)].filter((digest) => !needed.has(digest))
     if (candidates.length === 0) return
+    onUnused?.()
     try {
       await removeUnused(this.directory, this.blobs, candidates, await readReferences(this.directory))
     } catch (error) {

