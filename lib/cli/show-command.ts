@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import { formatParameters, Store, type ModelDetails } from '../store/index.js'
+import { formatParameters, modelfileOf, Store, type ModelDetails } from '../store/index.js'
 import type { CommandContext } from './context.js'
 import { modelSections } from './model-sections.js'
 import { orNotFound, storedName } from './stored-name.js'
@@ -7,6 +7,7 @@ import { orNotFound, storedName } from './stored-name.js'
 /** The flags of `llamero show`. */
 export interface ShowFlags {
   readonly license?: boolean
+  readonly modelfile?: boolean
   readonly parameters?: boolean
   readonly system?: boolean
   readonly template?: boolean
@@ -16,10 +17,11 @@ export interface ShowFlags {
 /** What each flag prints alone. */
 const parts = {
   license: ({ licenses }) => licenses.join('\n'),
+  modelfile: (details, { blobs }) => modelfileOf(blobs, details),
   parameters: ({ parameters }) => formatParameters(parameters),
   system: ({ system }) => system,
   template: ({ template, chatTemplate }) => template || chatTemplate,
-} as const satisfies Partial<Record<keyof ShowFlags, (details: ModelDetails) => string>>
+} as const satisfies Partial<Record<keyof ShowFlags, (details: ModelDetails, store: Store) => string>>
 
 type PartName = keyof typeof parts
 
@@ -30,12 +32,13 @@ export async function showCommand(context: CommandContext, model: string, flags:
   if (asked.length > 1) {
     throw new LlameroError(
       'ERR_OPTION_INVALID',
-      "only one of '--license', '--parameters', '--system', or '--template' can be specified",
+      "only one of '--license', '--modelfile', '--parameters', '--system', or '--template' can be specified",
     )
   }
   const store = new Store({ directory: modelsDirectory })
   const details = await orNotFound(model, "'", store.show(storedName(model), { signal: interruption.signal }))
   const [part] = asked
-  await stdout.print(part === undefined ? modelSections(details, flags.verbose === true) : `${parts[part](details)}\n`)
+  const text = part === undefined ? modelSections(details, flags.verbose === true) : `${parts[part](details, store)}\n`
+  await stdout.print(text)
   return 0
 }

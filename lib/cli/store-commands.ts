@@ -33,6 +33,7 @@ export function addStoreCommands({ add, work, context }: Registration): void {
   add('show', 'Show what is known of a model.')
     .argument('<model>', nameArgument)
     .option('--license', 'print its licenses')
+    .option('--modelfile', 'print the Modelfile that it could have been made from')
     .option('--parameters', 'print its parameters')
     .option('--system', 'print its system message')
     .option('--template', 'print its template: the Go template if it has one, else that of the weights')

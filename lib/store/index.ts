@@ -27,7 +27,8 @@ export {
   type ModelName,
   type NamePart,
 } from './name.js'
-export { formatParameters, goNumber, type ModelParameters, type ParameterValue } from './parameters.js'
+export { modelfileOf } from './stored-modelfile.js'
+export { formatParameters, goNumber, type ModelParameters, type ModelParameter } from './model-parameters.js'
 export { PartialFiles, type PartialFile } from './partial-files.js'
 export type { PruneOptions, PruneReport } from './prune.js'
 export {

@@ -10,6 +10,8 @@ export const mediaTypes = {
   model: 'application/vnd.ollama.image.model',
   projector: 'application/vnd.ollama.image.projector',
   adapter: 'application/vnd.ollama.image.adapter',
+  /** A smaller model that proposes tokens. */
+  draft: 'application/vnd.ollama.image.draft',
   template: 'application/vnd.ollama.image.template',
   /** The name of templates in old releases of Ollama. */
   prompt: 'application/vnd.ollama.image.prompt',

@@ -51,6 +51,8 @@ export interface StatedConfig {
   readonly families: readonly string[]
   readonly parameterSize: string
   readonly quantization: string
+  readonly renderer: string
+  readonly parser: string
   readonly requires: string
   readonly capabilities: readonly string[]
   readonly contextLength: number
@@ -73,6 +75,8 @@ export function parseConfig(document: unknown): StatedConfig | undefined {
     families: texts('model_families'),
     parameterSize: text('model_type'),
     quantization: text('file_type'),
+    renderer: text('renderer'),
+    parser: text('parser'),
     requires: text('requires'),
     capabilities: texts('capabilities'),
     contextLength: number('context_length'),

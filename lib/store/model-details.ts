@@ -4,7 +4,7 @@ import { capabilitiesOf, type Capability } from './capabilities.js'
 import type { ListedModel } from './manifest-file.js'
 import { mediaTypes, type Layer } from './manifest.js'
 import { parseConfig } from './model-config.js'
-import { parseParameters, type ModelParameters } from './parameters.js'
+import { parseParameters, type ModelParameters } from './model-parameters.js'
 import { badDocument, readDocument, readText, requireWhole } from './small-layer.js'
 
 /** A turn that comes before every conversation with a model. */
@@ -32,6 +32,10 @@ export interface ModelDetails extends ListedModel {
   readonly contextLength: number
   /** Numbers of an embedding; 0 if nothing says so. */
   readonly embeddingLength: number
+  /** The renderer of prompts inside Ollama that the model's maker asks for; '' for none. */
+  readonly renderer: string
+  /** The parser of answers inside Ollama that its maker asks for; '' for none. */
+  readonly parser: string
   /** The least version of Ollama that its maker asks for; '' for none. */
   readonly requires: string
   /** The Go template of its layer; '' without one. */
@@ -103,6 +107,8 @@ export async function modelDetails(
     quantization: config.quantization || (summary?.quantization ?? ''),
     contextLength: summary?.contextLength || config.contextLength,
     embeddingLength: summary?.embeddingLength || config.embeddingLength,
+    renderer: config.renderer,
+    parser: config.parser,
     requires: config.requires,
     template,
     chatTemplate,

@@ -1,13 +1,13 @@
 /** A setting that a model brings along: a number, a switch, a text, or the texts that end an answer (`stop`). */
-export type ParameterValue = number | boolean | string | readonly string[]
+export type ModelParameter = number | boolean | string | readonly string[]
 
 /** Settings by Ollama's names, such as `temperature`, in the order of the layer. */
-export type ModelParameters = Readonly<Record<string, ParameterValue>>
+export type ModelParameters = Readonly<Record<string, ModelParameter>>
 
 /** Reads the document of a layer of parameters; a text says what is wrong with it. */
 export function parseParameters(document: unknown): ModelParameters | string {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) return 'are no JSON object'
-  const parameters: [string, ParameterValue][] = []
+  const parameters: [string, ModelParameter][] = []
   for (const [name, value] of Object.entries(document)) {
     if (value === null) continue
     if (!isParameter(value)) return `have a value for ${JSON.stringify(name.slice(0, 100))} that no parameter can have`
@@ -16,7 +16,7 @@ export function parseParameters(document: unknown): ModelParameters | string {
   return Object.fromEntries(parameters)
 }
 
-function isParameter(value: unknown): value is ParameterValue {
+function isParameter(value: unknown): value is ModelParameter {
   if (Array.isArray(value)) return value.every((part) => typeof part === 'string')
   return ['number', 'boolean', 'string'].includes(typeof value)
 }
