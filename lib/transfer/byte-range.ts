@@ -69,6 +69,8 @@ async function* bodyOf(response: IncomingMessage, signal: AbortSignal | undefine
     for await (const chunk of response) yield chunk as Uint8Array
   } catch (error) {
     signal?.throwIfAborted()
+    // The iterator stops at once when the line breaks; what had arrived by then is still to be read.
+    for (let rest: unknown; (rest = response.read()) !== null;) yield rest as Uint8Array
     throw connectionFailure(error)
   } finally {
     response.destroy()
