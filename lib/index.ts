@@ -47,5 +47,13 @@ export {
   type Usage,
   type XtcOptions,
 } from './model/index.js'
-export { load, type LoadOptions } from './runtime/load.js'
+export {
+  load,
+  quantizationTypes,
+  quantize,
+  type JudgeOptions,
+  type LoadOptions,
+  type QuantizeOptions,
+  type QuantizeResult,
+} from './runtime/index.js'
 export type { PullOptions, PullProgress, RetryOptions } from './transfer/index.js'

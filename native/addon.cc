@@ -8,6 +8,7 @@
 #include "bindings/engine_bindings.h"
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
+#include "bindings/quantize_bindings.h"
 #include "bindings/session_bindings.h"
 #include "bindings/values.h"
 #include "ending.h"
@@ -101,6 +102,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("embedderRun", EmbedderRun);
   add("embedderStats", EmbedderStatistics);
   add("embedderClose", EmbedderClose);
+
+  add("quantize", QuantizeFile);
 
   add("planStep", PlanOneStep);
   add("learnPace", LearnPrefillPace);

@@ -1,11 +1,11 @@
-import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
-import { LlameroError } from '../errors.js'
+import { fileURLToPath } from 'node:url'
+import { openFile, type ByteSource } from './byte-source.js'
 import { invalidModel, quoted } from './fault.js'
 import { HeaderWindow } from './header-window.js'
 import { limits } from './limits.js'
 import { guessFormat } from './magic.js'
 import { readMetadata } from './metadata.js'
+import { openRemote } from './remote-source.js'
 import { placeTensors, readTensorClaims, type GgufTensor } from './tensor.js'
 import type { GgufValue } from './value.js'
 
@@ -23,70 +23,69 @@ export interface GgufFile {
   readonly tensors: readonly GgufTensor[]
   /** First byte of the tensor data. */
   readonly dataOffset: number
-  /** Size of the whole file. */
+  /** Size of the whole file; of a split model, of all its files. */
   readonly sizeBytes: number
+  /** The files of a split model that {@link readGgufModel} read, the first of which is this one; otherwise absent. */
+  readonly parts?: readonly GgufPart[]
+}
+
+/** One of the files that a model is split into. */
+export interface GgufPart {
+  /** Its path, or its address. */
+  readonly location: string | URL
+  readonly sizeBytes: number
+  /** First byte of its tensor data. */
+  readonly dataOffset: number
+  /** The tensors that lie in it; their offsets count from its beginning. */
+  readonly tensors: readonly GgufTensor[]
 }
 
 /** How {@link readGguf} reads. */
 export interface ReadGgufOptions {
-  /** Stops the reading; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal
+  /** Stops the reading; the promise rejects with the signal's reason. @default none */
+  readonly signal?: AbortSignal | undefined
+  /** Asks the server of an address, for instance by way of a proxy; redirects are followed by us. @default `globalThis.fetch` */
+  readonly fetch?: typeof globalThis.fetch | undefined
+  /** Sent to the server, such as `authorization`, but not to another that it redirects to. @default none */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** How long the server may be silent, in ms. @default 30000 */
+  readonly idleMs?: number | undefined
 }
 
 /**
- * Reads the header of a local GGUF file: metadata and tensor list, never the weights. Everything it returns is checked
+ * Reads the header of a GGUF file: metadata and tensor list, never the weights. Everything it returns is checked
  * for form: lengths and counts against the file and against fixed limits (metadata 256 MiB, 8,192 keys, 16,384
  * tensors, strings 16 MiB, arrays 64 Mi elements), types, shapes, and tensor places inside the file without gaps.
  * Whether it makes sense as a model is {@link validateModel}'s question.
  *
- * @param path a regular file; a pipe, a device or a folder is refused without being read
+ * Of an `http:` or `https:` address only as many bytes are fetched as the header has, by ranges; a server that knows no
+ * ranges is hung up on after them. A text is always a path, also one that looks like an address.
+ *
+ * @param source the path of a regular file (a pipe, a device or a folder is refused without being read), or an address
  * @throws LlameroError `ERR_MODEL_NOT_FOUND` if there is no such file, `ERR_MODEL_INVALID` if it is no valid GGUF of
- * version 2 or 3 (the message names the key, tensor or byte), `ERR_STORE` if it may not be read
+ * version 2 or 3 (the message names the key, tensor or byte), `ERR_STORE` if it may not be read; of an address also
+ * `ERR_REGISTRY` if the server refuses, answers badly or cannot be reached, and `ERR_TIMEOUT` if it falls silent
  * @see https://github.com/ggml-org/ggml/blob/master/docs/gguf.md for the format
  */
-export async function readGguf(path: string, options: ReadGgufOptions = {}): Promise<GgufFile> {
+export async function readGguf(source: string | URL, options: ReadGgufOptions = {}): Promise<GgufFile> {
   options.signal?.throwIfAborted()
-  const handle = await openFile(path)
+  const bytes = await open(source, options)
   try {
-    const status = await handle.stat()
-    if (status.isDirectory()) throw invalidModel(`${quoted(path)} is a folder; name the .gguf file inside it.`)
-    if (!status.isFile()) throw invalidModel(`${quoted(path)} is not a regular file but a pipe, socket or device.`)
-    if (status.size === 0)
-      throw invalidModel(`${quoted(path)} is empty; the download may have failed, so fetch it again.`)
-    return await readHeader(new HeaderWindow(handle, status.size, options.signal), status.size)
+    return await readHeader(bytes, options.signal)
   } finally {
-    await handle.close()
+    await bytes.close()
   }
 }
 
-// Opening a pipe would otherwise wait for a writer. Windows has neither the flag nor such pipes.
-const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0
-
-async function openFile(path: string): Promise<FileHandle> {
-  if (typeof path !== 'string' || path.includes('\0')) {
-    throw new LlameroError('ERR_OPTION_INVALID', 'The path of a model must be a string without zero bytes.')
-  }
-  try {
-    return await open(path, constants.O_RDONLY | nonBlocking)
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ELOOP') {
-      throw new LlameroError('ERR_MODEL_NOT_FOUND', `There is no file ${quoted(path)}; check the path.`, { cause })
-    }
-    if (code === 'ENXIO' || code === 'EOPNOTSUPP') {
-      throw invalidModel(`${quoted(path)} is not a regular file but a pipe, socket or device.`, {}, cause)
-    }
-    throw new LlameroError(
-      'ERR_STORE',
-      `The file ${quoted(path)} could not be opened (${code}); check its permissions.`,
-      {
-        cause,
-      },
-    )
-  }
+function open(source: string | URL, options: ReadGgufOptions): Promise<ByteSource> {
+  if (!(source instanceof URL)) return openFile(source)
+  return source.protocol === 'file:' ? openFile(fileURLToPath(source)) : openRemote(source, options)
 }
 
-async function readHeader(window: HeaderWindow, fileSize: number): Promise<GgufFile> {
+/** Reads the header at the beginning of some bytes; see {@link readGguf}. */
+export async function readHeader(source: ByteSource, signal?: AbortSignal): Promise<GgufFile> {
+  const fileSize = source.sizeBytes
+  const window = new HeaderWindow(source, signal)
   await checkMagic(window)
   const version = await readVersion(window)
   await window.fill(16)

@@ -1,4 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
+import { LlameroError } from '../errors.js'
+import type { ByteSource } from './byte-source.js'
 import { invalidModel } from './fault.js'
 import { limits } from './limits.js'
 
@@ -9,7 +10,7 @@ const firstCapacity = 256 * 1024
  * them without waiting. Nothing is allocated for bytes that the file does not have.
  */
 export class HeaderWindow {
-  readonly #handle: FileHandle
+  readonly #source: ByteSource
   readonly #fileSize: number
   readonly #signal: AbortSignal | undefined
   #buffer: Buffer
@@ -23,8 +24,9 @@ export class HeaderWindow {
   /** What is being read, for messages. */
   section = 'the header'
 
-  constructor(handle: FileHandle, fileSize: number, signal: AbortSignal | undefined) {
-    this.#handle = handle
+  constructor(source: ByteSource, signal: AbortSignal | undefined) {
+    const fileSize = source.sizeBytes
+    this.#source = source
     this.#fileSize = fileSize
     this.#signal = signal
     this.#buffer = Buffer.allocUnsafeSlow(Math.min(firstCapacity, Math.max(fileSize, 1)))
@@ -133,8 +135,10 @@ export class HeaderWindow {
   async #read(target: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     let bytesRead: number
     try {
-      ;({ bytesRead } = await this.#handle.read(target, offset, length, position))
+      bytesRead = await this.#source.read(target, offset, length, position)
     } catch (cause) {
+      this.#signal?.throwIfAborted()
+      if (cause instanceof LlameroError) throw cause
       throw invalidModel(`it could not be read inside ${this.section}.`, { offset: position }, cause)
     }
     if (bytesRead === 0) throw invalidModel(`it became shorter while ${this.section} was being read.`)

@@ -6,9 +6,12 @@ export {
   type Direction,
   type LoraSummary,
 } from './adapter-check.js'
-export { readGguf, type GgufFile, type ReadGgufOptions } from './gguf-file.js'
+export { fileTypeName, fileTypes, type FileType } from './file-type.js'
+export { readGguf, type GgufFile, type GgufPart, type ReadGgufOptions } from './gguf-file.js'
 export { validateModel, type ValidateModelOptions } from './model-check.js'
 export { formatCount, summarizeModel, type ModelSummary } from './model-summary.js'
+export { checkImatrix } from './imatrix-check.js'
+export { readGgufModel } from './split.js'
 export type { GgufStrings } from './string-array.js'
 export type { GgufTensor } from './tensor.js'
 export type { GgufBigIntType, GgufNumbers, GgufNumberType, GgufValue } from './value.js'

@@ -2,7 +2,14 @@ import { invalidModel, quoted } from './fault.js'
 import type { HeaderWindow } from './header-window.js'
 import { limits } from './limits.js'
 import { stringArray, type GgufStrings } from './string-array.js'
-import { numberArrays, valueTypes, type GgufNumbers, type GgufValue, type GgufValueType } from './value.js'
+import {
+  hostIsLittleEndian,
+  numberArrays,
+  valueTypes,
+  type GgufNumbers,
+  type GgufValue,
+  type GgufValueType,
+} from './value.js'
 
 /** Room for the bytes of a string array before it grows. */
 const firstCapacity = 4 * 1024 * 1024
@@ -153,7 +160,7 @@ async function readNumbers(
   const numbers = new numberArrays[type](length)
   const bytes = Buffer.from(numbers.buffer)
   await window.readInto(bytes)
-  if (!window.littleEndian) swapBytes(bytes, numbers.BYTES_PER_ELEMENT)
+  if (window.littleEndian !== hostIsLittleEndian) swapBytes(bytes, numbers.BYTES_PER_ELEMENT)
   if (type === 'bool' && bytes.some((byte) => byte > 1)) {
     throw invalidModel(`the value of ${quoted(key)} is an array of booleans with other values than 0 and 1.`, { key })
   }

@@ -1,8 +1,10 @@
 import { architectures } from './architecture.js'
-import { invalidModel, quoted, unsupportedModel } from './fault.js'
+import { quoted, unsupportedModel } from './fault.js'
 import { readString, required } from './field.js'
 import type { GgufFile } from './gguf-file.js'
 import { checkHyperparameters } from './hyperparameters.js'
+import { splitCount } from './split.js'
+import { hostIsLittleEndian } from './value.js'
 import { checkVocabulary } from './vocabulary.js'
 import { checkWeights } from './weights.js'
 
@@ -22,8 +24,6 @@ const otherKinds: Readonly<Record<string, string>> = {
   mmproj: 'a projector for images or sound; load the language model that it belongs to',
   imatrix: 'an importance matrix for quantising',
 }
-
-const hostIsLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /**
  * Holds a header that {@link readGguf} accepted against what llama.cpp needs of a model, so that a hostile or damaged
@@ -64,12 +64,11 @@ export function checkByteOrder(file: GgufFile): void {
 }
 
 function checkSplit(file: GgufFile): void {
-  const key = 'split.count'
-  const found = file.metadata.get(key)
-  if (found === undefined) return
-  if (found.type !== 'uint16')
-    throw invalidModel(`${quoted(key)} is of type ${found.type}; a uint16 was expected.`, { key })
-  if (found.value > 1) {
-    throw unsupportedModel(`it is one of ${found.value} parts; join them with \`llama-gguf-split --merge\`.`, { key })
-  }
+  const count = splitCount(file)
+  if (count === 1 || file.parts?.length === count) return
+  throw unsupportedModel(
+    `it is one of ${count} parts and only this one was read; join them with \`llama-gguf-split --merge\`, or by ` +
+      `quantizing to 'copy'.`,
+    { key: 'split.count' },
+  )
 }

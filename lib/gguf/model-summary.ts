@@ -1,3 +1,4 @@
+import { fileTypeName } from './file-type.js'
 import type { GgufFile } from './gguf-file.js'
 
 /** What listings say about a model. */
@@ -19,48 +20,6 @@ export interface ModelSummary {
   readonly embeddingLength: number
   readonly layers: number
 }
-
-/** Names of `general.file_type` as Ollama shows them; numbers from `llama_ftype` in llama.cpp's `llama.h`. */
-const fileTypes: ReadonlyMap<number, string> = new Map(
-  Object.entries({
-    F32: 0,
-    F16: 1,
-    Q4_0: 2,
-    Q4_1: 3,
-    Q8_0: 7,
-    Q5_0: 8,
-    Q5_1: 9,
-    Q2_K: 10,
-    Q3_K_S: 11,
-    Q3_K_M: 12,
-    Q3_K_L: 13,
-    Q4_K_S: 14,
-    Q4_K_M: 15,
-    Q5_K_S: 16,
-    Q5_K_M: 17,
-    Q6_K: 18,
-    IQ2_XXS: 19,
-    IQ2_XS: 20,
-    Q2_K_S: 21,
-    IQ3_XS: 22,
-    IQ3_XXS: 23,
-    IQ1_S: 24,
-    IQ4_NL: 25,
-    IQ3_S: 26,
-    IQ3_M: 27,
-    IQ2_S: 28,
-    IQ2_M: 29,
-    IQ4_XS: 30,
-    IQ1_M: 31,
-    BF16: 32,
-    TQ1_0: 36,
-    TQ2_0: 37,
-    MXFP4: 38,
-    NVFP4: 39,
-    Q1_0: 40,
-    Q2_0: 41,
-  }).map(([name, code]) => [code, name]),
-)
 
 /** Sums up a header that {@link readGguf} returned; works for every valid GGUF, also for one that cannot be run. */
 export function summarizeModel(file: GgufFile): ModelSummary {
@@ -92,7 +51,7 @@ function text(file: GgufFile, key: string): string {
 /** The declared file type, else the type that holds most of the weights. */
 function quantization(file: GgufFile): string {
   const declared = file.metadata.get('general.file_type')
-  if (declared?.type === 'uint32') return fileTypes.get(declared.value) ?? 'unknown'
+  if (declared?.type === 'uint32') return fileTypeName(declared.value) ?? 'unknown'
   const elements = new Map<string, number>()
   for (const tensor of file.tensors) elements.set(tensor.type, (elements.get(tensor.type) ?? 0) + tensor.elements)
   return [...elements].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'unknown'

@@ -64,3 +64,6 @@ export const numberArrays = {
   int64: BigInt64Array,
   bool: Uint8Array,
 } as const satisfies Record<Exclude<GgufValueType, 'string' | 'array'>, unknown>
+
+/** Whether typed arrays of this machine hold numbers with the low byte first. */
+export const hostIsLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1

@@ -1,15 +1,14 @@
 import { LlameroError } from '../errors.js'
-import { type GgufFile, readGguf, validateModel } from '../gguf/index.js'
+import type { GgufFile } from '../gguf/index.js'
 import { openModel, type Model, type ModelOptions } from '../model/index.js'
 import { Store } from '../store/index.js'
 import { locate, parseReference, pull, type PullOptions, type PullProgress, type Reference } from '../transfer/index.js'
 import { adapterJudge } from './adapter-judge.js'
+import { judgedFile, type JudgeOptions } from './judged-file.js'
 import { defaultModelsDirectory } from './models-directory.js'
-import { probeModel } from './probe.js'
-import { probeRecord } from './probe-record.js'
 
 /** How {@link load} finds and opens a model; the rest is as in {@link ModelOptions}. */
-export interface LoadOptions extends ModelOptions {
+export interface LoadOptions extends ModelOptions, JudgeOptions {
   /**
    * Where a draft model is: a much smaller one of the same family, which proposes tokens where a request asks for
    * `speculation`. It has a KV cache of its own with as many cells. `ERR_UNSUPPORTED` if its vocabulary is another one,
@@ -22,13 +21,6 @@ export interface LoadOptions extends ModelOptions {
   readonly onPull?: ((progress: PullProgress) => void) | undefined
   /** The folder of the store. @default `~/.llamero/models` if it exists, else `~/.ollama/models` */
   readonly modelsDirectory?: string | undefined
-  /**
-   * Load an unknown model in a throw-away process first, since llama.cpp ends the process on some bad files. Takes about
-   * as long as the load itself, once per model. Only turn it off for files that you made. @default true
-   */
-  readonly probe?: boolean | undefined
-  /** Where passed probes are remembered. @default `~/.llamero/probes` */
-  readonly probeDirectory?: string | undefined
 }
 
 /**
@@ -56,12 +48,8 @@ async function checkedFile(
   reference: string,
   options: LoadOptions,
 ): Promise<{ readonly path: string; readonly file: GgufFile }> {
-  const { probe, probeDirectory, signal } = options
   const path = await findOrPull(store, parseReference(reference), options)
-  const file = await readGguf(path, signal === undefined ? {} : { signal })
-  validateModel(file)
-  if (probe ?? true) await probeModel(path, file, { record: probeRecord(probeDirectory), signal })
-  return { path, file }
+  return { path, file: await judgedFile(path, options) }
 }
 
 async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<string> {

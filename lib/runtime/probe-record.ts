@@ -38,12 +38,14 @@ export function probeRecord(directory = join(homedir(), '.llamero', 'probes')): 
 export async function probeKey(path: string, file: GgufFile): Promise<string> {
   const { llamaTag, cpuModule } = backendReport()
   const hash = createHash('sha256').update(JSON.stringify([llameroVersion, llamaTag, cpuModule, file.sizeBytes]))
-  const handle = await open(path)
-  try {
-    const stream = handle.createReadStream({ end: file.dataOffset - 1, autoClose: false })
-    for await (const chunk of stream) hash.update(chunk as Buffer)
-  } finally {
-    await handle.close()
+  for (const { location, dataOffset } of file.parts ?? [{ location: path, dataOffset: file.dataOffset }]) {
+    const handle = await open(location)
+    try {
+      const stream = handle.createReadStream({ end: dataOffset - 1, autoClose: false })
+      for await (const chunk of stream) hash.update(chunk as Buffer)
+    } finally {
+      await handle.close()
+    }
   }
   return hash.digest('hex')
 }

@@ -1,10 +1,10 @@
 #include "bindings/model_bindings.h"
 
+#include "bindings/progress_report.h"
 #include "bindings/values.h"
 #include "chat_template.h"
 #include "job.h"
 #include "tokenizer.h"
-#include "wake.h"
 
 namespace llamero {
 namespace {
@@ -40,30 +40,6 @@ Napi::Object Metadata(Napi::Env env, const llama_model* model) {
   return metadata;
 }
 
-/// Tells JavaScript how far a load is, while the loading thread goes on.
-class ProgressReport {
- public:
-  ProgressReport(Napi::Env env, const Napi::Function& callback)
-      : callback_(Napi::Persistent(callback)), waker_(env, "llamero.load", [this](Napi::Env on) {
-          callback_.Call({Napi::Number::New(on, fraction_.load())});
-        }) {
-    waker_.KeepAlive(false);
-  }
-
-  /// Whole percents only: llama.cpp reports every tensor.
-  void Set(float fraction) {
-    if (fraction < 1 && fraction - fraction_.load() < 0.01f) return;
-    fraction_ = fraction;
-    waker_.Wake();
-  }
-  void Close() { waker_.Close(); }
-
- private:
-  std::atomic<float> fraction_ = 0;
-  Napi::FunctionReference callback_;
-  Waker waker_;
-};
-
 }  // namespace
 
 TextPart ToTextPart(const Napi::Value& value) {
@@ -98,7 +74,7 @@ Napi::Value ModelLoad(const Napi::CallbackInfo& info) {
                          .vocabulary_only = BoolOf(given, "vocabularyOnly"),
                          .check_tensors = BoolOf(given, "checkTensors")};
     const auto flag = FromHandle<CancelFlag>(given.Get("cancelFlag"));
-    const auto report = std::make_shared<ProgressReport>(info.Env(), info[1].As<Napi::Function>());
+    const auto report = std::make_shared<ProgressReport>(info.Env(), "llamero.load", info[1].As<Napi::Function>());
     using Loaded = std::shared_ptr<const Model>;
     return Job<Loaded>::Start(info.Env(),
                               {.work =

@@ -15,6 +15,7 @@ const systemHeaders = /^((dlfcn|fcntl|pthread|sched|unistd|windows|immintrin|arm
 const commonHeaders = [
   'chat.h',
   'ggml-cpu-impl.h',
+  'imatrix-loader.h',
   'json-schema-to-grammar.h',
   'ngram-cache.h',
   'sampling.h',
@@ -112,6 +113,7 @@ it.each([
   ['lib/native-types.ts', 'Addon', 10],
   ['lib/native-draft-types.ts', 'DraftAddon', 4],
   ['lib/native-embedder-types.ts', 'EmbedderAddon', 4],
+  ['lib/native-quantize-types.ts', 'QuantizeAddon', 0],
 ])('the addon exports what %s declares, in the same order', (path, name, least) => {
   const mirror =
     new RegExp(`export interface ${name}(?: extends [\\w, ]+)? \\{([^]*?)\\n\\}`).exec(readSource(path))?.[1] ?? ''

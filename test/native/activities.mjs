@@ -1,5 +1,6 @@
 // What an addon can be in the middle of when its environment ends. Each resolves once it is under way.
 import { mkdirSync } from 'node:fs'
+import { threadId } from 'node:worker_threads'
 import { createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
 
 const longText = 'Some words, 1234 numbers and a tail. '.repeat(2_000)
@@ -15,6 +16,19 @@ export const activities = {
     const loading = loadModel(addon, path, flag)
     addon.cancel(flag)
     kept.push(loading.catch(() => undefined))
+  },
+
+  async quantizing({ addon, path, kept }) {
+    const options = { source: path, fileType: 25, copy: false, allowRequantize: false, imatrix: '', imatrixName: '' }
+    const begun = Array.from({ length: 2 }, (_, copy) => {
+      const target = `${path}.${process.pid}-${threadId}-${copy}`
+      const cancelFlag = addon.createCancelFlag()
+      return new Promise((resolve) => {
+        const task = { ...options, target, threads: 2, cancelFlag }
+        kept.push(addon.quantize(task, resolve).catch(() => undefined))
+      })
+    })
+    await Promise.race(begun)
   },
 
   async 'making an engine'({ addon, path, kept }) {

@@ -142,6 +142,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     sessionForget: async (engine, session) => void asEngine(engine).sessions.delete(session),
     sessionSave: async (engine, session) => asEngine(engine).saveSession(session),
     sessionRestore: async (engine, session, _root, snapshot) => asEngine(engine).restoreSession(session, snapshot),
+    quantize: unused,
     planStep: unused,
     learnPace: unused,
     prefillBudget: unused,
