@@ -3,6 +3,7 @@ import { LlameroError } from '../../lib/errors.js'
 import { readGguf, validateModel } from '../../lib/gguf/index.js'
 import { randomArchitectures, randomModel } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { readMutants } from './header-campaign.js'
 import { mutate } from './mutants.js'
 
 const directory = temporaryDirectory()
@@ -35,5 +36,12 @@ describe('mutants', () => {
     }
     expect(accepted).toBeGreaterThan(20)
     expect(accepted).toBeLessThan(seeds.length / 2)
+  })
+
+  it('of headers in memory do no harm either', async () => {
+    const { counts, failures } = await readMutants(1500, 1)
+    expect(failures).toEqual([])
+    expect(counts['ERR_MODEL_INVALID']).toBeGreaterThan(1000)
+    expect(counts['accepted']).toBeGreaterThan(100)
   })
 })

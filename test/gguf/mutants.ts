@@ -25,7 +25,7 @@ export function mutate(bytes: Uint8Array, seed: number): Uint8Array {
   const anatomy = known ?? dissect(bytes)
   if (known === undefined) anatomies.set(bytes, anatomy)
   const random = seededRandom(Math.imul(seed + 1, 0x2545f491))
-  let mutant: Uint8Array = Uint8Array.from(bytes)
+  let mutant: Uint8Array = new Uint8Array(bytes)
   const edits = 1 + randomBelow(random, 3)
   for (let edit = 0; edit < edits; edit++) mutant = damage(mutant, anatomy, random)
   return mutant
