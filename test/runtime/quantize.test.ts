@@ -100,9 +100,9 @@ describe.skipIf(!peers)('the file is the one that llama-quantize makes (skipped 
         expect(made).toMatchObject({ quantization: type.toUpperCase(), path: target })
         expect(made.sizeBytes).toBeLessThan(made.sourceBytes)
         const model = await load(target, { probe: false, contextSize: 512 })
-        const { text: answer } = await model.chat('What is the capital of France?', { temperature: 0, maxTokens: 16 })
+        const { text: answer } = await model.generate('1, 2, 3, 4, 5, 6,', { temperature: 0, maxTokens: 4 })
         await model.close()
-        expect(answer).toContain('Paris')
+        expect(answer).toMatch(/^ ?7/)
       },
       300_000,
     )
