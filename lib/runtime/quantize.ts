@@ -100,6 +100,7 @@ type Work = (
 
 /** Runs native work that a signal, or a progress function that throws, ends. */
 async function cancellable({ signal, onProgress }: QuantizeOptions, work: Work): Promise<void> {
+  signal?.throwIfAborted()
   const addon = nativeAddon()
   const cancelFlag = addon.createCancelFlag()
   const failures: unknown[] = []
