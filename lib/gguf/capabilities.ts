@@ -49,21 +49,24 @@ export function modelCapabilities(file: GgufFile, options: CapabilityOptions = {
     completion: !has('pooling_type'),
     embedding: has('pooling_type'),
     vision: has('vision.block_count') || projector !== undefined,
-    audio: has('audio.block_count') || (projector !== undefined && isTrue(projector, 'clip.has_audio_encoder')),
+    audio: has('audio.block_count') || projectorHears(projector, architecture),
     tools: /tools|tool_call/.test(template),
     insert: hasGapTokens(file),
-    thinking: architecture === 'gpt-oss' || thinks(template),
+    thinking: architecture === 'gpt-oss' || templateThinks(template),
   }
   return (Object.keys(holds) as Capability[]).filter((name) => holds[name])
 }
 
-/** A template that writes both tags, or takes what came before the closing one out of an answer. */
-function thinks(template: string): boolean {
-  if (!template.includes('</think>')) return false
-  return (
-    template.includes('<think>') ||
-    (/split\(\s*['"]<\/think>['"]/.test(template) && !template.includes('reasoning_content'))
-  )
+/** Whether a Jinja template writes both tags of a thought, or takes what came before the closing one out of an answer. */
+export function templateThinks(template: string): boolean {
+  if (template.includes('<think>') && template.includes('</think>')) return true
+  return /split\(\s*['"]<\/think>['"]/.test(template) && !template.includes('reasoning_content')
+}
+
+/** Whether a projector brings ears to a model of an architecture; of two, Ollama's engine cannot use them. */
+export function projectorHears(projector: GgufFile | undefined, architecture: string): boolean {
+  if (projector === undefined || ['gemma3n', 'nemotron_h_omni'].includes(architecture)) return false
+  return [...projector.metadata].some(([key, { value }]) => key.endsWith('.has_audio_encoder') && value === true)
 }
 
 function hasGapTokens(file: GgufFile): boolean {
@@ -87,9 +90,4 @@ function hasGapTokens(file: GgufFile): boolean {
 function textOf(file: GgufFile, key: string): string {
   const value = file.metadata.get(key)
   return value?.type === 'string' ? value.value : ''
-}
-
-function isTrue(file: GgufFile, key: string): boolean {
-  const value = file.metadata.get(key)
-  return value?.type === 'bool' && value.value
 }

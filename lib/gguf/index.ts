@@ -6,7 +6,13 @@ export {
   type Direction,
   type LoraSummary,
 } from './adapter-check.js'
-export { modelCapabilities, type Capability, type CapabilityOptions } from './capabilities.js'
+export {
+  modelCapabilities,
+  projectorHears,
+  templateThinks,
+  type Capability,
+  type CapabilityOptions,
+} from './capabilities.js'
 export { fileTypeName, fileTypes, type FileType } from './file-type.js'
 export { readGguf, type GgufFile, type GgufPart, type ReadGgufOptions } from './gguf-file.js'
 export { validateModel, type ValidateModelOptions } from './model-check.js'

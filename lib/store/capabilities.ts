@@ -1,4 +1,4 @@
-import type { GgufFile } from '../gguf/index.js'
+import { projectorHears, templateThinks, type GgufFile } from '../gguf/index.js'
 
 /** What a model can do, in Ollama's words. */
 export type Capability =
@@ -30,22 +30,12 @@ export function capabilitiesOf(evidence: CapabilityEvidence): Capability[] {
     ['completion', header !== undefined && !has('pooling_type')],
     ['embedding', has('pooling_type')],
     ['vision', has('vision.block_count') || projector !== undefined],
-    ['audio', has('audio.block_count') || hasAudioEncoder(projector, family)],
+    ['audio', has('audio.block_count') || projectorHears(projector, family)],
     ['tools', used.has('tools') || /tools|tool_call/.test(chatTemplate)],
     ['insert', used.has('suffix')],
-    ['thinking', used.has('thinking') || thinks(chatTemplate) || /^gpt-?oss$/.test(family)],
+    ['thinking', used.has('thinking') || templateThinks(chatTemplate) || /^gpt-?oss$/.test(family)],
   ]
   return [...new Set([...found.filter(([, isThere]) => isThere).map(([name]) => name), ...claimed])]
-}
-
-function hasAudioEncoder(projector: GgufFile | undefined, family: string): boolean {
-  if (projector === undefined || ['gemma3n', 'nemotron_h_omni'].includes(family)) return false
-  return [...projector.metadata].some(([key, { value }]) => key.endsWith('.has_audio_encoder') && value === true)
-}
-
-function thinks(jinja: string): boolean {
-  if (jinja.includes('<think>') && jinja.includes('</think>')) return true
-  return /split\(\s*['"]<\/think>['"]/.test(jinja) && !jinja.includes('reasoning_content')
 }
 
 /** The fields and variables that the actions of a Go template name, in lower case; comments and texts do not count. */

@@ -57,6 +57,8 @@ describe('capabilities', () => {
     expect(await capabilities({}, { projector: eyes })).toEqual(['completion', 'vision'])
     const both = await header({ 'general.architecture': text('clip'), 'clip.has_audio_encoder': bool(true) })
     expect(await capabilities({}, { projector: both })).toEqual(['completion', 'vision', 'audio'])
+    const gemma3n = { 'general.architecture': text('gemma3n') }
+    expect(await capabilities(gemma3n, { projector: both })).toEqual(['completion', 'vision'])
   })
 
   const source = new URL('../../llama.cpp/source/src/llama-vocab.cpp', import.meta.url)
