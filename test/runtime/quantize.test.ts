@@ -46,6 +46,8 @@ function imatrixFile(folder: string, change: Partial<Record<string, number>> = {
   return path
 }
 
+const program = new URL('./quantize-child.ts', import.meta.url)
+
 const tiny = (options: Partial<QuantizeOptions> & { readonly type: string }) => ({ ...options, probe: false })
 
 async function failure(promise: Promise<unknown>): Promise<LlameroError> {
@@ -160,9 +162,17 @@ describe('quantising', () => {
   it('leaves nothing where the disk is full', async () => {
     const { folder, source } = tinyModel({ layers: 4 })
     const limit = ['bash', '-c', 'ulimit -f 400; exec "$@"', '-']
-    const program = new URL('./quantize-child.ts', import.meta.url)
-    const child = startProgram(program, [source, join(folder, 'made.gguf'), probeDirectory], limit)
+    const child = startProgram(program, [source, join(folder, 'made.gguf')], limit)
     expect(await child.result).toMatchObject({ code: 0, stdout: 'ERR_DISK_FULL' })
+    expect(readdirSync(folder)).toEqual(['tiny.gguf'])
+  })
+})
+
+describe('a process that ends while it quantizes', () => {
+  it('leaves nothing', async () => {
+    const { folder, source } = tinyModel({ layers: 24 })
+    const child = startProgram(program, [source, join(folder, 'made.gguf'), 'exits'])
+    expect(await child.result).toMatchObject({ code: 7, stderr: '' })
     expect(readdirSync(folder)).toEqual(['tiny.gguf'])
   })
 })
