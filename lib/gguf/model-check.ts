@@ -66,9 +66,7 @@ export function checkByteOrder(file: GgufFile): void {
 function checkSplit(file: GgufFile): void {
   const count = splitCount(file)
   if (count === 1 || file.parts?.length === count) return
-  throw unsupportedModel(
-    `it is one of ${count} parts and only this one was read; join them with \`llama-gguf-split --merge\`, or by ` +
-      `quantizing to 'copy'.`,
-    { key: 'split.count' },
-  )
+  throw unsupportedModel(`it is one of ${count} parts; join them by quantizing to 'copy', or with llama-gguf-split.`, {
+    key: 'split.count',
+  })
 }
