@@ -56,4 +56,6 @@ export {
   type QuantizeOptions,
   type QuantizeResult,
 } from './runtime/index.js'
+export { create, type Creation, type CreateOptions } from './create/index.js'
+export { load, type LoadOptions } from './runtime/load.js'
 export type { PullOptions, PullProgress, RetryOptions } from './transfer/index.js'

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './context.js'
+import { createCommand, type CreateFlags } from './create-command.js'
 import { failureText } from './failure.js'
 import { exitCodeOf } from './interruption.js'
 import { pullCommand } from './pull-command.js'
@@ -86,6 +87,14 @@ function createProgram(context: CommandContext, work: Work): Command {
     .option(...insecure)
     .option(...verboseFlag)
     .action((model: string, flags: RegistryFlags) => work(flags, () => pullCommand(context, model, flags)))
+  add('create', 'Make a model from a Modelfile.')
+    .argument('<model>', 'what it will be called')
+    .option('-f, --file <path>', 'the Modelfile; "Modelfile" if left out, and without one the weights of this folder')
+    .option(...insecure)
+    .option(...verboseFlag)
+    .action((model: string, flags: CreateFlags & { readonly verbose?: boolean }) =>
+      work(flags, () => createCommand(context, model, flags)),
+    )
   add('push', 'Send a model to the registry that its name says.')
     .argument('<model>', 'a name in the store, such as namespace/model:tag or host/namespace/model:tag')
     .option(...insecure)

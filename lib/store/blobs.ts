@@ -97,6 +97,18 @@ export class Blobs {
   }
 
   /**
+   * As {@link Blobs.claim}, but without reading it: for a blob that a manifest of the store names already.
+   *
+   * @returns whether it is there in full size
+   */
+  async hold(digest: Digest, sizeBytes: number): Promise<boolean> {
+    await this.#claims.add(digest)
+    if ((await this.sizeBytes(digest)) === sizeBytes) return true
+    await this.#claims.release([digest])
+    return false
+  }
+
+  /**
    * Gives up blobs that were ingested or claimed for a manifest that will not come; all of them if none are named.
    * Claims belong to the store object that made them: another one of the same folder keeps its own.
    */

@@ -14,7 +14,7 @@ export {
 } from './manifest.js'
 export type { ListedModel, StoreWarning } from './manifest-file.js'
 export type { Capability } from './capabilities.js'
-export { checkModel, describeModel, type ModelConfig } from './model-config.js'
+export { checkModel, describeModel, type ModelConfig, type ModelClaims } from './model-config.js'
 export type { ModelDetails, ProjectorDetails, StoredMessage } from './model-details.js'
 export {
   checkName,
@@ -29,6 +29,7 @@ export {
 } from './name.js'
 export { modelfileOf } from './stored-modelfile.js'
 export { formatParameters, goNumber, type ModelParameters, type ModelParameter } from './model-parameters.js'
+export { withOwnClaims } from './own-claims.js'
 export { PartialFiles, type PartialFile } from './partial-files.js'
 export type { PruneOptions, PruneReport } from './prune.js'
 export {

@@ -10,15 +10,31 @@ export interface ModelConfig {
   readonly model_type: string
   /** Quantisation of most tensors, such as `Q4_K_M`. */
   readonly file_type: string
+  readonly renderer?: string
+  readonly parser?: string
+  readonly requires?: string
+  readonly capabilities?: readonly string[]
   readonly architecture: 'amd64'
   readonly os: 'linux'
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly string[] }
+}
+
+/** What a config says beyond what the weights show; '' and empty are left out. */
+export interface ModelClaims {
+  /** A renderer of prompts inside Ollama. */
+  readonly renderer: string
+  /** A parser of answers inside Ollama. */
+  readonly parser: string
+  /** The least version of Ollama. */
+  readonly requires: string
+  readonly capabilities: readonly string[]
 }
 
 /** Describes the model in a GGUF file. Errors: those of `readGguf`. */
 export async function describeModel(
   path: string,
   layerDigests: readonly string[],
+  claims: Partial<ModelClaims> = {},
   signal?: AbortSignal,
 ): Promise<ModelConfig> {
   const { architecture, parameterSize, quantization } = summarizeModel(await readGguf(path, signal ? { signal } : {}))
@@ -28,6 +44,10 @@ export async function describeModel(
     model_families: [architecture],
     model_type: parameterSize,
     file_type: quantization,
+    ...(claims.renderer && { renderer: claims.renderer }),
+    ...(claims.parser && { parser: claims.parser }),
+    ...(claims.requires && { requires: claims.requires }),
+    ...(claims.capabilities?.length && { capabilities: claims.capabilities }),
     architecture: 'amd64',
     os: 'linux',
     rootfs: { type: 'layers', diff_ids: layerDigests },

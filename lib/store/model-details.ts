@@ -48,6 +48,8 @@ export interface ModelDetails extends ListedModel {
   readonly messages: readonly StoredMessage[]
   readonly licenses: readonly string[]
   readonly capabilities: readonly Capability[]
+  /** Those of its config alone, which count beside what its parts show. */
+  readonly claimedCapabilities: readonly string[]
   /** The header of the weights: metadata and tensors. Absent for other formats than GGUF. */
   readonly header?: GgufFile
   /** The encoder for images or sound, if there is one. */
@@ -124,6 +126,7 @@ export async function modelDetails(
       family: summary?.architecture || family,
       claimed: config.capabilities,
     }),
+    claimedCapabilities: config.capabilities,
     ...(gguf && { header: gguf }),
     ...(projector && { projector: projectorDetails(projector) }),
   }

@@ -13,7 +13,7 @@ import {
   type ManifestFile,
   type StoreWarning,
 } from './manifest-file.js'
-import { describeModel, encodeConfig } from './model-config.js'
+import { describeModel, encodeConfig, type ModelClaims } from './model-config.js'
 import { modelDetails, type ModelDetails } from './model-details.js'
 import { storedNames, storedSpelling } from './model-index.js'
 import { checkName, displayName, parseName, sameName, type ModelName } from './name.js'
@@ -70,6 +70,8 @@ export interface ReplaceOptions {
 export interface CreateModelOptions extends ReplaceOptions {
   /** The layers in their order; their blobs are in the store. One has the media type of a model. */
   readonly layers: readonly Layer[]
+  /** What the config says beyond what the weights show. */
+  readonly config?: Partial<ModelClaims> | undefined
   /** Facts to note in the manifest. */
   readonly annotations?: Readonly<Record<string, string>>
   /** Stops the reading of the weights' header; rejects with its reason. */
@@ -176,13 +178,14 @@ export class Store {
    */
   async createModel(
     name: ModelName | string,
-    { layers, annotations, signal, onUnused }: CreateModelOptions,
+    { layers, config: claims, annotations, signal, onUnused }: CreateModelOptions,
   ): Promise<StoredModel> {
     const model = layers.find(({ mediaType }) => mediaType === mediaTypes.model)
     if (model === undefined) throw new LlameroError('ERR_OPTION_INVALID', 'Expected one layer to be a model.')
     const config = await describeModel(
       this.blobs.path(model.digest),
       layers.map(({ digest }) => digest),
+      claims,
       signal,
     )
     const configLayer = await this.addLayer(mediaTypes.config, encodeConfig(config))

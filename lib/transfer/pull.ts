@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import { parseName, Store, type ModelName, type StoredModel } from '../store/index.js'
+import { parseName, withOwnClaims, type ModelName, type Store, type StoredModel } from '../store/index.js'
 import { findInCatalog } from './catalog.js'
 import { fileModelName, importFile } from './file-door.js'
 import { packageModelName, pullFromCatalog, pullFromPackage } from './package-door.js'
@@ -54,16 +54,6 @@ export function pull(store: Store, reference: Reference | string, options: PullO
   return runTransfer('pull', signal, (work) =>
     withOwnClaims(store, (own) => run({ store: own, ...settings, ...work }, reference, name)),
   )
-}
-
-// Of two pulls beside each other, one that fails gives up what it alone has claimed.
-async function withOwnClaims<Value>({ directory }: Store, work: (store: Store) => Promise<Value>): Promise<Value> {
-  const store = new Store({ directory })
-  try {
-    return await work(store)
-  } finally {
-    await store.blobs.release()
-  }
 }
 
 async function run(

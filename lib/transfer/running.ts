@@ -15,9 +15,9 @@ export interface TransferWork {
   readonly report: (news: TransferProgress) => void
 }
 
-/** Starts a transfer, and tells its success as the last of its news. */
+/** Starts a transfer (or the making of a model, which may begin with one), and tells its success as the last of its news. */
 export function runTransfer<Value>(
-  what: 'pull' | 'push',
+  what: string,
   signal: AbortSignal | undefined,
   work: (work: TransferWork) => Promise<Value>,
 ): RunningTransfer<Value> {

@@ -16,10 +16,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   model: ['errors', 'native-types', 'native', 'chat', 'parameters'],
   store: ['errors', 'gguf', 'modelfile'],
   transfer: ['errors', 'store'],
+  create: ['errors', 'gguf', 'modelfile', 'store', 'transfer'],
   runtime: ['errors', 'native', 'gguf', 'model', 'store', 'transfer'],
   http: ['errors', 'model', 'store', 'transfer', 'runtime'],
-  cli: ['errors', 'model', 'store', 'transfer', 'runtime', 'http'],
-  index: ['errors', 'chat', 'gguf', 'model', 'store', 'transfer', 'runtime'],
+  cli: ['errors', 'model', 'store', 'transfer', 'create', 'runtime', 'http'],
+  index: ['errors', 'chat', 'gguf', 'model', 'store', 'transfer', 'create', 'runtime'],
 }
 
 /** Packages and parts of Node that only some rooms may use. */

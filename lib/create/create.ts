@@ -1,0 +1,76 @@
+import { parseModelfile, readRecipe, type Instruction, type Position, type Recipe } from '../modelfile/index.js'
+import { checkName, parseName, withOwnClaims, type ModelName, type Store, type StoredModel } from '../store/index.js'
+import { runTransfer, type RunningTransfer } from '../transfer/index.js'
+import type { CreateContext } from './add-file.js'
+import type { BasePullOptions } from './base-model.js'
+import { gatherComponents } from './components.js'
+import { composeLayers } from './layers.js'
+
+/** How a model is made. */
+export interface CreateOptions {
+  /** Where relative paths of the Modelfile start. @default the current folder of the process */
+  readonly directory?: string | undefined
+  /** How a base model that the store lacks is fetched. */
+  readonly pull?: BasePullOptions | undefined
+  /** Stops the work, which rejects with the signal's reason; the store is as it was. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A running making of a model; its news are in the words of Ollama's API. */
+export type Creation = RunningTransfer<StoredModel>
+
+/**
+ * Makes a model as a Modelfile says: from another model of the store, which is pulled if it is missing, from GGUF files
+ * of this machine (weights, a projector, an adapter), or from a folder of them. What the base has and the Modelfile does
+ * not replace is inherited; no weights are copied from one model to another. The new model appears in one step, with
+ * everything that it names; what stood under its name before is replaced.
+ *
+ * @param name what the model will be called
+ * @param modelfile text or bytes of a Modelfile, or its instructions
+ *
+ * Errors: `ERR_NAME_INVALID`, `ERR_MODELFILE_INVALID`, `ERR_MODEL_NOT_FOUND` for a file that is not there and for a base
+ * that cannot be had, `ERR_MODEL_INVALID` and `ERR_MODEL_REJECTED` for files that cannot be used together,
+ * `ERR_UNSUPPORTED`, `ERR_DISK_FULL`, `ERR_STORE`, and those of a pull.
+ */
+export function create(
+  store: Store,
+  name: ModelName | string,
+  modelfile: string | Uint8Array | Iterable<Instruction & Partial<Position>>,
+  { directory = process.cwd(), pull = {}, signal }: CreateOptions = {},
+): Creation {
+  return runTransfer('making of the model', signal, async (work) => {
+    const target = typeof name === 'string' ? parseName(name) : checkName(name)
+    const recipe = readRecipe(isText(modelfile) ? parseModelfile(modelfile) : modelfile)
+    return withOwnClaims(store, (own) => make({ store: own, directory, ...work }, target, recipe, pull))
+  })
+}
+
+async function make(
+  context: CreateContext,
+  name: ModelName,
+  recipe: Recipe,
+  pull: BasePullOptions,
+): Promise<StoredModel> {
+  const { store, signal, report } = context
+  report({ status: 'gathering model components' })
+  const components = await gatherComponents(context, recipe, pull)
+  const layers = await composeLayers(context, components, recipe)
+  const { base } = components
+  signal.throwIfAborted()
+  report({ status: 'writing manifest' })
+  return store.createModel(name, {
+    layers,
+    config: {
+      renderer: recipe.renderer ?? base?.details.renderer ?? '',
+      parser: recipe.parser ?? base?.details.parser ?? '',
+      requires: recipe.requires ?? base?.details.requires ?? '',
+      capabilities: base?.details.claimedCapabilities ?? [],
+    },
+    signal,
+    onUnused: () => report({ status: 'removing unused layers' }),
+  })
+}
+
+function isText(modelfile: string | Uint8Array | Iterable<unknown>): modelfile is string | Uint8Array {
+  return typeof modelfile === 'string' || modelfile instanceof Uint8Array
+}

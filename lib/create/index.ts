@@ -1,0 +1,1 @@
+export { create, type Creation, type CreateOptions } from './create.js'

@@ -1,0 +1,60 @@
+import type { Recipe } from '../modelfile/index.js'
+import { checkModel, mediaTypes, type Layer } from '../store/index.js'
+import { addFile, type CreateContext } from './add-file.js'
+import type { Components } from './components.js'
+import { partMediaTypes, readPart, type Part } from './part.js'
+
+/** Puts all parts into the store: what the base has and nothing replaces, then what is new, in Ollama's order. */
+export async function composeLayers(
+  context: CreateContext,
+  components: Components,
+  recipe: Recipe,
+): Promise<readonly Layer[]> {
+  const files = await fileLayers(context, components)
+  const texts = await textLayers(context, components, recipe)
+  const replaced = new Set([...files, ...texts].map(({ mediaType }) => mediaType))
+  // Licenses of the base go on to hold; a template of today replaces one with the old name.
+  replaced.delete(mediaTypes.license)
+  if (replaced.has(mediaTypes.template)) replaced.add(mediaTypes.prompt)
+  const inherited = components.base?.layers.filter(({ mediaType }) => !replaced.has(mediaType)) ?? []
+  return [...inherited, ...files, ...texts]
+}
+
+async function fileLayers(
+  context: CreateContext,
+  { weights, adapter, projectors, draft }: Components,
+): Promise<readonly Layer[]> {
+  const layers: Layer[] = []
+  for (const part of [weights, adapter, ...projectors]) {
+    if (part !== undefined) layers.push(await addPart(context, part, partMediaTypes[part.kind]))
+  }
+  if (draft !== undefined) layers.push(await addPart(context, draft, mediaTypes.draft))
+  return layers
+}
+
+// The file may have changed since its header was read: the copy is what counts.
+function addPart(context: CreateContext, part: Part, mediaType: string): Promise<Layer> {
+  const { signal } = context
+  return addFile(context, part.path, mediaType, async (copy) => {
+    if (part.kind === 'model') await checkModel(copy, signal)
+    else await readPart(copy, signal)
+  })
+}
+
+async function textLayers(context: CreateContext, { base }: Components, recipe: Recipe): Promise<readonly Layer[]> {
+  const { store, report } = context
+  const layers: Layer[] = []
+  const add = async (mediaType: string, content: string) => {
+    const layer = await store.addLayer(mediaType, content)
+    report({ status: `creating new layer ${layer.digest}` })
+    layers.push(layer)
+  }
+  const { template, system, parameters, messages, licenses } = recipe
+  if (template) await add(mediaTypes.template, template)
+  if (system) await add(mediaTypes.system, system)
+  if (Object.keys(parameters).length > 0)
+    await add(mediaTypes.params, JSON.stringify({ ...base?.details.parameters, ...parameters }))
+  if (messages.length > 0) await add(mediaTypes.messages, JSON.stringify(messages))
+  for (const license of licenses) await add(mediaTypes.license, license)
+  return layers
+}

@@ -1,0 +1,53 @@
+import { LlameroError } from '../errors.js'
+import { adapterBase, checkLora, readGguf, validateModel, type GgufFile } from '../gguf/index.js'
+import { mediaTypes } from '../store/index.js'
+
+/** What a GGUF file is to a model. */
+export type PartKind = 'model' | 'adapter' | 'projector'
+
+/** A GGUF file on disk, its header read and judged. */
+export interface Part {
+  readonly kind: PartKind
+  readonly path: string
+  readonly header: GgufFile
+}
+
+/** Media type of the layer that a part becomes. */
+export const partMediaTypes: Readonly<Record<PartKind, string>> = {
+  model: mediaTypes.model,
+  adapter: mediaTypes.adapter,
+  projector: mediaTypes.projector,
+}
+
+/**
+ * Reads the header of a GGUF file and tells what it is. Adapters are judged later, against their model.
+ * Errors: `ERR_MODEL_INVALID`, `ERR_UNSUPPORTED`, `ERR_MODEL_NOT_FOUND`.
+ */
+export async function readPart(path: string, signal?: AbortSignal): Promise<Part> {
+  const header = await readGguf(path, signal ? { signal } : {})
+  const kind = kindOf(header)
+  if (kind === 'model') validateModel(header)
+  return { kind, path, header }
+}
+
+function kindOf({ metadata }: GgufFile): PartKind {
+  const text = (key: string) => {
+    const value = metadata.get(key)
+    return value?.type === 'string' ? value.value : ''
+  }
+  if (text('general.type') === 'adapter') return 'adapter'
+  if (text('general.type') === 'mmproj' || text('general.architecture') === 'clip') return 'projector'
+  return 'model'
+}
+
+/** Throws `ERR_MODEL_REJECTED`, or what {@link checkLora} throws, unless the adapter fits the model. */
+export function requireFit(adapter: Part, model: GgufFile): void {
+  if (adapter.kind !== 'adapter') {
+    throw new LlameroError(
+      'ERR_MODEL_INVALID',
+      `Expected ADAPTER to name a LoRA adapter, but ${JSON.stringify(adapter.path)} is a ${adapter.kind}. Name it with FROM.`,
+      { details: { path: adapter.path } },
+    )
+  }
+  checkLora(adapter.header, adapterBase(model))
+}

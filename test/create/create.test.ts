@@ -1,0 +1,265 @@
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { create } from '../../lib/create/index.js'
+import { digestOf, mediaTypes, Store, type ModelDetails } from '../../lib/store/index.js'
+import { expectClean } from '../store/clean-store.js'
+import { text, writeGguf } from '../support/gguf-writer.js'
+import { randomModel } from '../support/random-model.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { loraFile, tinyLora } from '../support/tiny-lora.js'
+
+const temporary = temporaryDirectory()
+const weights = randomModel('llama')
+const otherWeights = randomModel('qwen2')
+const adapter = loraFile(tinyLora({ 'blk.0.attn_q.weight': [64, 64] }))
+const projector = writeGguf({
+  metadata: { 'general.architecture': text('clip'), 'general.type': text('mmproj') },
+  tensors: [],
+})
+
+/** A folder with every kind of file, and an empty store. */
+function workshop(): { readonly directory: string; readonly store: Store } {
+  const root = mkdtempSync(join(temporary.path, 'create-'))
+  const directory = join(root, 'work')
+  mkdirSync(join(directory, 'folder'), { recursive: true })
+  const files: Readonly<Record<string, Uint8Array | string>> = {
+    'weights.gguf': weights,
+    'other.gguf': otherWeights,
+    'adapter.gguf': adapter,
+    'mmproj.gguf': projector,
+    'folder/model.gguf': weights,
+    'folder/mmproj.gguf': projector,
+    'folder/.hidden.gguf': 'not one',
+    'pointer.gguf': 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n',
+    'broken.gguf': weights.subarray(0, 1000),
+    'letter.gguf': 'Dear reader',
+  }
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content)
+  return { directory, store: new Store({ directory: join(root, 'models') }) }
+}
+
+type Made = ModelDetails & { readonly statuses: readonly string[] }
+
+async function make({ directory, store }: ReturnType<typeof workshop>, name: string, modelfile: string): Promise<Made> {
+  const creation = create(store, name, modelfile, { directory })
+  const statuses: string[] = []
+  for await (const { status } of creation) if (statuses.at(-1) !== status) statuses.push(status)
+  await creation
+  return { ...(await store.show(name)), statuses }
+}
+
+const kindsOf = ({ layers }: ModelDetails) => layers.map(({ mediaType }) => mediaType.split('.').at(-1))
+const layerOf = ({ layers }: ModelDetails, mediaType: string) => layers.find((layer) => layer.mediaType === mediaType)
+
+describe('a model made from files', () => {
+  it('has the file itself, byte for byte, and what the Modelfile says', async () => {
+    const shop = workshop()
+    const made = await make(
+      shop,
+      'mine',
+      `FROM ./weights.gguf
+TEMPLATE {{ .System }} {{ .Prompt }}
+SYSTEM You are terse.
+PARAMETER temperature 0.5
+PARAMETER stop one
+PARAMETER stop "two "
+LICENSE First.
+LICENSE Second.
+MESSAGE user Hello
+MESSAGE assistant Hi.
+RENDERER qwen3-coder
+PARSER qwen3
+REQUIRES 0.14.0
+`,
+    )
+    expect(layerOf(made, mediaTypes.model)?.digest).toBe(digestOf(weights))
+    expect(made).toMatchObject({
+      displayName: 'mine:latest',
+      family: 'llama',
+      template: '{{ .System }} {{ .Prompt }}',
+      system: 'You are terse.',
+      parameters: { temperature: 0.5, stop: ['one', 'two '] },
+      licenses: ['First.', 'Second.'],
+      messages: [
+        { role: 'user', content: 'Hello' },
+        { role: 'assistant', content: 'Hi.' },
+      ],
+      renderer: 'qwen3-coder',
+      parser: 'qwen3',
+      requires: '0.14.0',
+    })
+    expect(kindsOf(made)).toEqual(['model', 'template', 'system', 'params', 'messages', 'license', 'license'])
+    expect(made.statuses).toEqual([
+      'gathering model components',
+      'copying file',
+      ...made.layers.map(({ digest }) => `creating new layer ${digest}`),
+      'writing manifest',
+      'success',
+    ])
+    await expectClean(shop.store)
+  })
+
+  it('takes projectors and adapters for what they are, wherever they are named', async () => {
+    const made = await make(workshop(), 'seeing', 'FROM weights.gguf\nFROM ./mmproj.gguf\nFROM adapter.gguf')
+    expect(kindsOf(made)).toEqual(['model', 'adapter', 'projector'])
+    const same = await make(workshop(), 'seeing', 'FROM mmproj.gguf\nADAPTER ./adapter.gguf\nFROM weights.gguf')
+    expect(same.manifestDigest).toBe(made.manifestDigest)
+  })
+
+  it('takes the GGUF files of a folder', async () => {
+    expect(kindsOf(await make(workshop(), 'seeing', 'FROM ./folder'))).toEqual(['model', 'projector'])
+  })
+
+  it('has its draft model', async () => {
+    expect(kindsOf(await make(workshop(), 'fast', 'FROM weights.gguf\nDRAFT other.gguf'))).toEqual(['model', 'draft'])
+  })
+})
+
+describe('a model made from another', () => {
+  const base = `FROM weights.gguf
+TEMPLATE old
+SYSTEM Old.
+PARAMETER temperature 0.5
+PARAMETER top_k 7
+LICENSE Base.
+MESSAGE user Old?
+RENDERER r
+PARSER p
+`
+
+  it('inherits everything, and shares its files', async () => {
+    const shop = workshop()
+    const parent = await make(shop, 'parent', base)
+    const blobs = readdirSync(join(shop.store.directory, 'blobs'))
+    const made = await make(shop, 'ns/child:2', 'FROM parent')
+    expect(made).toMatchObject({
+      template: 'old',
+      system: 'Old.',
+      parameters: parent.parameters,
+      parentModel: 'parent:latest',
+    })
+    expect(made.layers).toEqual(parent.layers.map((layer) => ({ ...layer, from: 'parent:latest' })))
+    expect(readdirSync(join(shop.store.directory, 'blobs'))).toEqual(blobs)
+    expect(made.statuses).toContain(`using existing layer ${digestOf(weights)}`)
+  })
+
+  it('replaces what the Modelfile names, merges parameters, and adds licenses', async () => {
+    const shop = workshop()
+    await make(shop, 'parent', base)
+    const made = await make(
+      shop,
+      'child',
+      'FROM parent\nTEMPLATE new\nSYSTEM New.\nPARAMETER top_k 9\nPARAMETER seed 1\nLICENSE Mine.\nMESSAGE user New?\nPARSER q\nADAPTER adapter.gguf\nFROM mmproj.gguf',
+    )
+    expect(made).toMatchObject({
+      template: 'new',
+      system: 'New.',
+      parameters: { temperature: 0.5, top_k: 9, seed: 1 },
+      licenses: ['Base.', 'Mine.'],
+      messages: [{ role: 'user', content: 'New?' }],
+      renderer: 'r',
+      parser: 'q',
+    })
+    expect(kindsOf(made)).toEqual([
+      'model',
+      'license',
+      'adapter',
+      'projector',
+      'template',
+      'system',
+      'params',
+      'messages',
+      'license',
+    ])
+  })
+
+  it('outlives its base, and may take its name', async () => {
+    const shop = workshop()
+    await make(shop, 'parent', base)
+    const made = await make(shop, 'Parent', 'FROM parent\nSYSTEM New.')
+    expect(made).toMatchObject({ displayName: 'parent:latest', system: 'New.' })
+    expect(made.statuses).toContain('removing unused layers')
+    await make(shop, 'child', 'FROM parent')
+    await shop.store.remove('parent')
+    expect(await shop.store.show('child')).toMatchObject({ system: 'New.', family: 'llama' })
+    await expectClean(shop.store)
+  })
+
+  it('keeps layers of kinds that it does not know', async () => {
+    const shop = workshop()
+    const { digest, sizeBytes } = await shop.store.blobs.ingest([weights])
+    const odd = await shop.store.addLayer('application/vnd.ollama.image.embed', 'anything')
+    await shop.store.createModel('odd', { layers: [{ mediaType: mediaTypes.model, digest, size: sizeBytes }, odd] })
+    expect(kindsOf(await make(shop, 'child', 'FROM odd\nSYSTEM x'))).toEqual(['model', 'embed', 'system'])
+  })
+})
+
+describe('what cannot be made', () => {
+  const cases: readonly [what: string, modelfile: string, code: string, message: RegExp][] = [
+    ['a missing file', 'FROM ./nothing.gguf', 'ERR_MODEL_NOT_FOUND', /no file or folder ".*nothing\.gguf"/],
+    ['a missing folder', 'FROM /nowhere/at/all', 'ERR_MODEL_NOT_FOUND', /no file or folder "\/nowhere/],
+    ['a missing adapter', 'FROM weights.gguf\nADAPTER nothing', 'ERR_MODEL_NOT_FOUND', /ADAPTER names "nothing"/],
+    ['two models', 'FROM weights.gguf\nFROM other.gguf', 'ERR_MODELFILE_INVALID', /must name one model, but names 2/],
+    ['a name and weights', 'FROM other\nFROM weights.gguf', 'ERR_MODELFILE_INVALID', /must name one model/],
+    ['no weights', 'FROM mmproj.gguf', 'ERR_MODELFILE_INVALID', /names no weights/],
+    [
+      'two adapters',
+      'FROM weights.gguf\nFROM adapter.gguf\nADAPTER adapter.gguf',
+      'ERR_MODELFILE_INVALID',
+      /only one adapter/,
+    ],
+    ['an adapter for another model', 'FROM other.gguf\nADAPTER adapter.gguf', 'ERR_MODEL_REJECTED', /another model/],
+    [
+      'weights as an adapter',
+      'FROM weights.gguf\nADAPTER other.gguf',
+      'ERR_MODEL_INVALID',
+      /Expected ADAPTER to name a LoRA/,
+    ],
+    [
+      'weights as their own draft',
+      'FROM weights.gguf\nDRAFT ./weights.gguf',
+      'ERR_MODELFILE_INVALID',
+      /DRAFT must not/,
+    ],
+    ['the pointer of a large file', 'FROM pointer.gguf', 'ERR_MODEL_INVALID', /git lfs pull/],
+    ['a file that was cut off', 'FROM broken.gguf', 'ERR_MODEL_INVALID', /./],
+    ['what is no GGUF file', 'FROM letter.gguf', 'ERR_MODEL_INVALID', /./],
+    ['a Modelfile without FROM', 'SYSTEM x', 'ERR_MODELFILE_INVALID', /no FROM/],
+    ['a parameter out of its range', 'FROM weights.gguf\nPARAMETER top_p 2', 'ERR_MODELFILE_INVALID', /line 2/],
+  ]
+  it.each(cases)('%s: the store stays as it is', async (_what, modelfile, code, message) => {
+    const shop = workshop()
+    await make(shop, 'old', 'FROM weights.gguf')
+    const before = readdirSync(join(shop.store.directory, 'blobs'))
+    await expect(make(shop, 'old', modelfile)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+    expect(readdirSync(join(shop.store.directory, 'blobs'))).toEqual(before)
+    expect(kindsOf(await shop.store.show('old'))).toEqual(['model'])
+    expect(readdirSync(join(shop.store.directory, 'claims'))).toEqual([])
+  })
+
+  it('a folder of pickles is refused for what it is, an empty one too', async () => {
+    const shop = workshop()
+    const folder = join(shop.directory, 'pickles')
+    mkdirSync(folder)
+    await expect(make(shop, 'm', 'FROM pickles')).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    writeFileSync(join(folder, 'pytorch_model.bin'), 'x')
+    await expect(make(shop, 'm', 'FROM pickles')).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' })
+  })
+
+  it('a name that is no name', async () => {
+    await expect(make(workshop(), 'no name', 'FROM weights.gguf')).rejects.toMatchObject({ code: 'ERR_NAME_INVALID' })
+  })
+
+  it('is stopped by its signal and by a reader that leaves, and leaves nothing', async () => {
+    const shop = workshop()
+    const reason = new Error('enough')
+    const signal = AbortSignal.abort(reason)
+    const creation = create(shop.store, 'm', 'FROM weights.gguf', { directory: shop.directory, signal })
+    await expect(creation.result).rejects.toBe(reason)
+    const left = create(shop.store, 'm', 'FROM weights.gguf', { directory: shop.directory })
+    for await (const _ of left) break
+    await expect(left.result).rejects.toMatchObject({ code: 'ERR_CANCELLED' })
+    expect((await shop.store.list()).models).toEqual([])
+  })
+})
