@@ -57,5 +57,14 @@ export {
   type QuantizeResult,
 } from './runtime/index.js'
 export { create, type Creation, type CreateOptions } from './create/index.js'
-export { load, type LoadOptions } from './runtime/load.js'
-export type { PullOptions, PullProgress, RetryOptions } from './transfer/index.js'
+export {
+  pull,
+  push,
+  type Pull,
+  type PullOptions,
+  type PullProgress,
+  type Push,
+  type PushOptions,
+  type RetryOptions,
+  type TransferProgress,
+} from './transfer/index.js'

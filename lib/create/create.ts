@@ -52,6 +52,7 @@ async function make(
   pull: BasePullOptions,
 ): Promise<StoredModel> {
   const { store, signal, report } = context
+  for (const parameter of recipe.deprecated) report({ status: `warning: parameter ${parameter} is deprecated` })
   report({ status: 'gathering model components' })
   const components = await gatherComponents(context, recipe, pull)
   const layers = await composeLayers(context, components, recipe)

@@ -1,6 +1,7 @@
 export type { Message, Role } from '../chat/index.js'
 export { Adapter, type AdapterInfo, type ScaledAdapter } from './adapter.js'
 export type { AdapterJudge, AdapterOptions } from './adapters.js'
+export { withDefaults, type BroughtAlong } from './brought.js'
 export type { ControlVectorData } from './control-vector.js'
 export type { EmbeddingMetrics, EmbedResult, EmbedUsage } from './embed.js'
 export type { EmbedInput } from './embed-input.js'

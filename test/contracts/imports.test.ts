@@ -17,7 +17,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   store: ['errors', 'gguf', 'modelfile'],
   transfer: ['errors', 'store'],
   create: ['errors', 'gguf', 'modelfile', 'store', 'transfer'],
-  runtime: ['errors', 'native', 'gguf', 'model', 'store', 'transfer'],
+  runtime: ['errors', 'native', 'gguf', 'parameters', 'model', 'store', 'transfer'],
   http: ['errors', 'model', 'store', 'transfer', 'runtime'],
   cli: ['errors', 'model', 'store', 'transfer', 'create', 'runtime', 'http'],
   index: ['errors', 'chat', 'gguf', 'model', 'store', 'transfer', 'create', 'runtime'],

@@ -111,6 +111,12 @@ REQUIRES 0.14.0
     expect(kindsOf(await make(workshop(), 'seeing', 'FROM ./folder'))).toEqual(['model', 'projector'])
   })
 
+  it('leaves parameters of old out, and says so', async () => {
+    const made = await make(workshop(), 'mine', 'FROM weights.gguf\nPARAMETER mirostat 2\nPARAMETER top_k 3\n')
+    expect(made.parameters).toEqual({ top_k: 3 })
+    expect(made.statuses[0]).toBe('warning: parameter mirostat is deprecated')
+  })
+
   it('has its draft model', async () => {
     expect(kindsOf(await make(workshop(), 'fast', 'FROM weights.gguf\nDRAFT other.gguf'))).toEqual(['model', 'draft'])
   })

@@ -1,0 +1,48 @@
+import type { GgufFile } from '../gguf/index.js'
+import type { BroughtAlong, Message, ModelOptions } from '../model/index.js'
+import { isParameterName, parameterOptions, type ParameterValues } from '../parameters.js'
+import { mediaTypes, type ModelDetails, type Store, type StoredModel } from '../store/index.js'
+
+/** What the layers of a stored model say about how it is opened and how it answers. */
+export interface StoredSettings {
+  /** Defaults of the options of `load`. */
+  readonly load: Partial<ModelOptions>
+  readonly brought: BroughtAlong
+  /** Path of the model that proposes tokens for it, if it has one. */
+  readonly draftPath?: string
+}
+
+/** Reads the parameters, system message, messages, adapters and draft model of a stored model. */
+export async function storedSettings(store: Store, model: StoredModel, signal?: AbortSignal): Promise<StoredSettings> {
+  const details = await store.show(model.name, signal ? { signal } : {})
+  const pathsOf = (wanted: string) =>
+    details.layers.filter(({ mediaType }) => mediaType === wanted).map(({ digest }) => store.blobs.path(digest))
+  const { load, generate } = parameterOptions(parametersOf(details))
+  const [draftPath] = pathsOf(mediaTypes.draft)
+  return {
+    load,
+    brought: {
+      options: { ...generate, ...(draftPath !== undefined && { speculation: true }) },
+      system: details.system,
+      messages: details.messages as readonly Message[],
+      adapterPaths: pathsOf(mediaTypes.adapter),
+    },
+    ...(draftPath !== undefined && { draftPath }),
+  }
+}
+
+// A context beyond what the model was trained for is cut, as in Ollama. Parameters that nobody knows have no effect.
+function parametersOf({ parameters, header }: Pick<ModelDetails, 'parameters' | 'header'>): ParameterValues {
+  const known = Object.entries(parameters).filter(([name]) => isParameterName(name))
+  const values = Object.fromEntries(known) as ParameterValues
+  const trained = trainedContext(header)
+  if (typeof values.num_ctx !== 'number' || trained === undefined) return values
+  return { ...values, num_ctx: Math.min(values.num_ctx, trained) }
+}
+
+function trainedContext(header: GgufFile | undefined): number | undefined {
+  const architecture = header?.metadata.get('general.architecture')
+  if (architecture?.type !== 'string') return undefined
+  const length = header?.metadata.get(`${architecture.value}.context_length`)
+  return length?.type === 'uint32' && length.value > 0 ? length.value : undefined
+}

@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { create } from '../../lib/create/index.js'
+import type { Model } from '../../lib/model/index.js'
+import { load, type LoadOptions } from '../../lib/runtime/index.js'
+import { mediaTypes, Store } from '../../lib/store/index.js'
+import { randomModel } from '../support/random-model.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { loraFile, tinyLora } from '../support/tiny-lora.js'
+
+const temporary = temporaryDirectory()
+const open: Model[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((model) => model.close()))
+})
+
+const lora = loraFile(tinyLora({ 'blk.0.attn_q.weight': [64, 64], 'output.weight': [64, 357] }, { strength: 2 }))
+
+async function shop(modelfile: string) {
+  const root = mkdtempSync(join(temporary.path, 'loaded-'))
+  const directory = join(root, 'work')
+  mkdirSync(directory)
+  writeFileSync(join(directory, 'weights.gguf'), randomModel('llama'))
+  writeFileSync(join(directory, 'draft.gguf'), randomModel('llama'))
+  writeFileSync(join(directory, 'adapter.gguf'), lora)
+  const store = new Store({ directory: join(root, 'models') })
+  await create(store, 'mine', modelfile, { directory })
+  const opened = async (options: LoadOptions = {}, name = 'mine') => {
+    const model = await load(name, { modelsDirectory: store.directory, probe: false, contextSize: 512, ...options })
+    open.push(model)
+    return model
+  }
+  return { store, directory, opened }
+}
+
+describe('a model that is loaded from the store', () => {
+  it('begins conversations with its instructions and messages', async () => {
+    const { opened } = await shop('FROM weights.gguf\nSYSTEM Terse.\nMESSAGE user Hi\nMESSAGE assistant Yes?\n')
+    const model = await opened()
+    const history = '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes?<|im_end|>\n'
+    const question = '<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n'
+    const whole = `<|im_start|>system\nTerse.<|im_end|>\n${history}${question}`
+    expect(await model.template('Why?')).toBe(whole)
+    expect(
+      await model.template([
+        { role: 'system', content: 'Kind.' },
+        { role: 'user', content: 'Why?' },
+      ]),
+    ).toBe(`${history}<|im_start|>system\nKind.<|im_end|>\n${question}`)
+    const { usage } = await model.chat('Why?', { maxTokens: 1 })
+    expect(usage.inputTokens).toBe(await model.countTokens([{ role: 'user', content: 'Why?' }]))
+    const session = await model.session()
+    expect(session.messages.map(({ content }) => content)).toEqual(['Terse.', 'Hi', 'Yes?'])
+    const own = await model.session({ system: 'Kind.' })
+    expect(own.messages.map(({ content }) => content)).toEqual(['Hi', 'Yes?', 'Kind.'])
+  })
+
+  it('has its parameters where the caller gives none, in sessions too', async () => {
+    const { opened } = await shop('FROM weights.gguf\nPARAMETER num_predict 3\nPARAMETER num_ctx 99999\n')
+    const model = await opened({ contextSize: undefined })
+    expect(model.info.contextSize).toBe(2048)
+    const answer = (options: object = {}) => model.chat('Why?', { ignoreEos: true, ...options })
+    expect((await answer()).usage.outputTokens).toBe(3)
+    expect((await answer({ maxTokens: undefined })).usage.outputTokens).toBe(3)
+    expect((await answer({ maxTokens: 5 })).usage.outputTokens).toBe(5)
+    const session = await model.session()
+    expect((await session.chat('Why?', { ignoreEos: true })).usage.outputTokens).toBe(3)
+    expect((await opened({ contextSize: 256 })).info.contextSize).toBe(256)
+  })
+
+  it('answers with its adapter unless others are chosen', async () => {
+    const { directory, opened } = await shop('FROM weights.gguf\nADAPTER adapter.gguf\n')
+    const model = await opened()
+    const bare = await opened({}, join(directory, 'weights.gguf'))
+    const adapter = await bare.adapter(join(directory, 'adapter.gguf'))
+    const words = async (of: Model, adapters?: []) =>
+      (await of.generate('Once', { temperature: 0, ignoreEos: true, maxTokens: 12, adapters })).text
+    const changed = (
+      await bare.generate('Once', { temperature: 0, ignoreEos: true, maxTokens: 12, adapters: [adapter] })
+    ).text
+    expect(changed).not.toBe(await words(bare))
+    expect(await words(model)).toBe(changed)
+    expect(await words(model, [])).toBe(await words(bare))
+    const session = await model.session()
+    const plain = await (await bare.session({ adapters: [adapter] })).chat('Why?', { temperature: 0, maxTokens: 12 })
+    expect((await session.chat('Why?', { temperature: 0, maxTokens: 12 })).text).toBe(plain.text)
+  })
+
+  it('proposes tokens with its draft model, which may be told not to', async () => {
+    const { opened } = await shop('FROM weights.gguf\nDRAFT draft.gguf\n')
+    const model = await opened()
+    const drafted = async (options: object = {}) =>
+      (await model.generate('Once', { temperature: 0, ignoreEos: true, maxTokens: 40, ...options })).usage.draftTokens
+    expect(await drafted()).toBeGreaterThan(0)
+    expect(await drafted({ speculation: false })).toBe(0)
+  })
+
+  it('is refused with parameters that cannot be, by name', async () => {
+    const { store, opened } = await shop('FROM weights.gguf\n')
+    const { layers } = await store.show('mine')
+    const params = await store.addLayer(mediaTypes.params, JSON.stringify({ temperature: -3, unknown: 1 }))
+    await store.createModel('odd', { layers: [...layers, params] })
+    await expect(opened({}, 'odd')).rejects.toMatchObject({
+      code: 'ERR_OPTION_INVALID',
+      message: expect.stringMatching(
+        /^What the model brings along is not valid: .*temperature.*llamero create/,
+      ) as string,
+    })
+  })
+})
