@@ -2,6 +2,7 @@ import type { Recipe } from '../modelfile/index.js'
 import { checkModel, mediaTypes, type Layer } from '../store/index.js'
 import { addFile, type CreateContext } from './add-file.js'
 import type { Components } from './components.js'
+import { knownTemplate } from './known-template.js'
 import { partMediaTypes, readPart, type Part } from './part.js'
 
 /** Puts all parts into the store: what the base has and nothing replaces, then what is new, in Ollama's order. */
@@ -41,19 +42,28 @@ function addPart(context: CreateContext, part: Part, mediaType: string): Promise
   })
 }
 
-async function textLayers(context: CreateContext, { base }: Components, recipe: Recipe): Promise<readonly Layer[]> {
+async function textLayers(
+  context: CreateContext,
+  { base, weights }: Components,
+  recipe: Recipe,
+): Promise<readonly Layer[]> {
   const { store, report } = context
+  // What is made from another model has that one's template, or was made without one.
+  const known = weights && recipe.template === undefined ? knownTemplate(weights.header) : undefined
+  if (known !== undefined) report({ status: `using autodetected template ${known.name}` })
   const layers: Layer[] = []
   const add = async (mediaType: string, content: string) => {
     const layer = await store.addLayer(mediaType, content)
     report({ status: `creating new layer ${layer.digest}` })
     layers.push(layer)
   }
-  const { template, system, parameters, messages, licenses } = recipe
+  const { system, messages, licenses } = recipe
+  const template = recipe.template ?? known?.template
+  const parameters = { ...base?.details.parameters, ...(known && { stop: known.stop }), ...recipe.parameters }
+  const setsParameters = known !== undefined || Object.keys(recipe.parameters).length > 0
   if (template) await add(mediaTypes.template, template)
   if (system) await add(mediaTypes.system, system)
-  if (Object.keys(parameters).length > 0)
-    await add(mediaTypes.params, JSON.stringify({ ...base?.details.parameters, ...parameters }))
+  if (setsParameters) await add(mediaTypes.params, JSON.stringify(parameters))
   if (messages.length > 0) await add(mediaTypes.messages, JSON.stringify(messages))
   for (const license of licenses) await add(mediaTypes.license, license)
   return layers

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { fakeOutput } from './fake-output.js'
 
 const temporary = temporaryDirectory()
-const weights = randomModel('llama')
+const weights = randomModel('llama', { metadata: { 'tokenizer.chat_template': undefined } })
 
 function workplace() {
   const directory = mkdtempSync(join(temporary.path, 'create-'))

@@ -10,8 +10,8 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { loraFile, tinyLora } from '../support/tiny-lora.js'
 
 const temporary = temporaryDirectory()
-const weights = randomModel('llama')
-const otherWeights = randomModel('qwen2')
+const weights = randomModel('llama', { metadata: { 'tokenizer.chat_template': undefined } })
+const otherWeights = randomModel('qwen2', { metadata: { 'tokenizer.chat_template': undefined } })
 const adapter = loraFile(tinyLora({ 'blk.0.attn_q.weight': [64, 64] }))
 const projector = writeGguf({
   metadata: { 'general.architecture': text('clip'), 'general.type': text('mmproj') },
@@ -109,6 +109,30 @@ REQUIRES 0.14.0
 
   it('takes the GGUF files of a folder', async () => {
     expect(kindsOf(await make(workshop(), 'seeing', 'FROM ./folder'))).toEqual(['model', 'projector'])
+  })
+
+  const chatml =
+    "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>'}}{% endfor %}"
+  const zephyr = "{% for m in messages %}{{ '<|user|>\n' + m['content'] + eos_token }}{% endfor %}{{ '<|assistant|>' }}"
+  it.each([
+    ['chatml', chatml, ['<|im_start|>', '<|im_end|>']],
+    ['zephyr', zephyr, ['<|system|>', '</s>', '<|user|>', '<|assistant|>']],
+    [undefined, `${chatml}{% if tools %}{{ tools }}{% endif %}`, undefined],
+    [undefined, '{{ messages }}', undefined],
+  ])('has the template %s where its own is of that form', async (name, own, stop) => {
+    const shop = workshop()
+    writeFileSync(
+      join(shop.directory, 'own.gguf'),
+      randomModel('llama', { metadata: { 'tokenizer.chat_template': text(own) } }),
+    )
+    const made = await make(shop, 'mine', 'FROM own.gguf\nPARAMETER seed 1')
+    expect(made.statuses.filter((status) => status.startsWith('using auto'))).toEqual(
+      name === undefined ? [] : [`using autodetected template ${name}`],
+    )
+    expect(made.parameters).toEqual({ ...(stop && { stop }), seed: 1 })
+    expect(made.template === '').toBe(name === undefined)
+    const said = await make(shop, 'said', 'FROM own.gguf\nTEMPLATE mine')
+    expect(said).toMatchObject({ template: 'mine', parameters: {} })
   })
 
   it('leaves parameters of old out, and says so', async () => {
