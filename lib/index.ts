@@ -56,7 +56,7 @@ export {
   type QuantizeOptions,
   type QuantizeResult,
 } from './runtime/index.js'
-export { create, type Creation, type CreateOptions } from './create/index.js'
+export { create, type ConversionOptions, type Creation, type CreateOptions } from './create/index.js'
 export {
   pull,
   push,

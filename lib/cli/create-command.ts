@@ -9,6 +9,9 @@ import { reportPull } from './pull-progress.js'
 /** What `create` was told. */
 export interface CreateFlags {
   readonly file?: string
+  readonly quantize?: string
+  readonly allowRequantize?: boolean
+  readonly imatrix?: string
   readonly insecure?: boolean
 }
 
@@ -18,7 +21,7 @@ const stopped = 'Stopped. No model was made.'
 export async function createCommand(
   context: CommandContext,
   name: string,
-  { file, insecure = false }: CreateFlags,
+  { file, insecure = false, quantize, allowRequantize, imatrix }: CreateFlags,
 ): Promise<number> {
   const { stderr, interruption, modelsDirectory, variables } = context
   const { signal } = interruption
@@ -28,6 +31,9 @@ export async function createCommand(
   const creation = create(store, target, modelfile.source, {
     directory: modelfile.directory,
     pull: { variables, insecure },
+    quantize,
+    allowRequantize,
+    imatrix,
     signal,
   })
   const reporter = reportPull(stderr, stopped)

@@ -90,6 +90,9 @@ function createProgram(context: CommandContext, work: Work): Command {
   add('create', 'Make a model from a Modelfile.')
     .argument('<model>', 'what it will be called')
     .option('-f, --file <path>', 'the Modelfile; "Modelfile" if left out, and without one the weights of this folder')
+    .option('-q, --quantize <type>', 'convert the weights, such as q4_K_M, q8_0 or f16')
+    .option('--imatrix <path>', 'an importance matrix for quantizing')
+    .option('--allow-requantize', 'convert weights that are quantized already, which costs quality')
     .option(...insecure)
     .option(...verboseFlag)
     .action((model: string, flags: CreateFlags & { readonly verbose?: boolean }) =>

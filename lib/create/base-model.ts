@@ -1,4 +1,5 @@
 import { LlameroError } from '../errors.js'
+import type { GgufFile } from '../gguf/index.js'
 import { mediaTypes, type Layer, type ModelDetails, type ModelName, type StoredModel } from '../store/index.js'
 import { locate, parseReference, pull, type PullOptions, type Reference } from '../transfer/index.js'
 import type { CreateContext } from './add-file.js'
@@ -9,6 +10,8 @@ export type BasePullOptions = Omit<PullOptions, 'signal' | 'name'>
 /** The model that a new one is made from, held in the store until the new one is written. */
 export interface BaseModel {
   readonly details: ModelDetails
+  /** Its weights in the store. */
+  readonly weights: { readonly path: string; readonly header: GgufFile }
   /** Its layers, each with the base's name as where it came from. */
   readonly layers: readonly Layer[]
 }
@@ -18,7 +21,9 @@ export async function readBase(context: CreateContext, text: string, options: Ba
   const { store, signal, report } = context
   const name = await findOrPull(context, parseReference(text), options)
   const details = await store.show(name, { signal })
-  if (!details.layers.some(({ mediaType }) => mediaType === mediaTypes.model)) {
+  const model = details.layers.find(({ mediaType }) => mediaType === mediaTypes.model)
+  const { header } = details
+  if (model === undefined || header === undefined) {
     throw new LlameroError('ERR_UNSUPPORTED', `${details.displayName} has no GGUF weights; only Ollama can use it.`, {
       details: { model: details.displayName },
     })
@@ -30,7 +35,7 @@ export async function readBase(context: CreateContext, text: string, options: Ba
     report({ status: `using existing layer ${layer.digest}` })
     layers.push({ ...layer, from: details.displayName })
   }
-  return { details, layers }
+  return { details, weights: { path: store.blobs.path(model.digest), header }, layers }
 }
 
 async function findOrPull(

@@ -5,6 +5,7 @@ import { contradiction } from './contradiction.js'
 import { readFolder, refusePointer } from './folder.js'
 import { readPart, requireFit, type Part, type PartKind } from './part.js'
 import { findFile, findSource, type Source } from './source-path.js'
+import { withoutLaterParts } from './split-parts.js'
 
 /** The large parts of a new model. There is a base or there are weights, never both. */
 export interface Components {
@@ -37,7 +38,7 @@ export async function gatherComponents(
   const draft = await draftOf(context, recipe, weights)
   const [name] = names
   const base = name === undefined ? undefined : await readBase(context, name, pull)
-  const header = base?.details.header ?? weights[0]?.header
+  const { header } = base?.weights ?? weights[0] ?? {}
   if (header !== undefined) for (const adapter of adapters) requireFit(adapter, header)
   return { base, weights: weights[0], adapter: adapters[0], projectors, draft }
 }
@@ -49,7 +50,7 @@ async function filesOf(sources: readonly Source[]): Promise<string[]> {
     if (source.type === 'file') await refusePointer(source.path)
     paths.push(...(source.type === 'file' ? [source.path] : (await readFolder(source.path)).paths))
   }
-  return paths
+  return withoutLaterParts(paths)
 }
 
 async function draftOf(

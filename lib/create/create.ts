@@ -1,13 +1,15 @@
 import { parseModelfile, readRecipe, type Instruction, type Position, type Recipe } from '../modelfile/index.js'
 import { checkName, parseName, withOwnClaims, type ModelName, type Store, type StoredModel } from '../store/index.js'
 import { runTransfer, type RunningTransfer } from '../transfer/index.js'
+import { quantizationType } from '../runtime/index.js'
 import type { CreateContext } from './add-file.js'
 import type { BasePullOptions } from './base-model.js'
 import { gatherComponents } from './components.js'
+import type { ConversionOptions } from './conversion.js'
 import { composeLayers } from './layers.js'
 
 /** How a model is made. */
-export interface CreateOptions {
+export interface CreateOptions extends ConversionOptions {
   /** Where relative paths of the Modelfile start. @default the current folder of the process */
   readonly directory?: string | undefined
   /** How a base model that the store lacks is fetched. */
@@ -22,7 +24,7 @@ export type Creation = RunningTransfer<StoredModel>
 /**
  * Makes a model as a Modelfile says: from another model of the store, which is pulled if it is missing, from GGUF files
  * of this machine (weights, a projector, an adapter), or from a folder of them. What the base has and the Modelfile does
- * not replace is inherited; no weights are copied from one model to another. The new model appears in one step, with
+ * not replace is inherited; no weights are copied from one model to another. The parts of a split model are joined. The new model appears in one step, with
  * everything that it names; what stood under its name before is replaced.
  *
  * @param name what the model will be called
@@ -30,18 +32,19 @@ export type Creation = RunningTransfer<StoredModel>
  *
  * Errors: `ERR_NAME_INVALID`, `ERR_MODELFILE_INVALID`, `ERR_MODEL_NOT_FOUND` for a file that is not there and for a base
  * that cannot be had, `ERR_MODEL_INVALID` and `ERR_MODEL_REJECTED` for files that cannot be used together,
- * `ERR_UNSUPPORTED`, `ERR_DISK_FULL`, `ERR_STORE`, and those of a pull.
+ * `ERR_UNSUPPORTED`, `ERR_OPTION_INVALID`, `ERR_DISK_FULL`, `ERR_STORE`, and those of a pull and of `quantize`.
  */
 export function create(
   store: Store,
   name: ModelName | string,
   modelfile: string | Uint8Array | Iterable<Instruction & Partial<Position>>,
-  { directory = process.cwd(), pull = {}, signal }: CreateOptions = {},
+  { directory = process.cwd(), pull = {}, signal, ...conversion }: CreateOptions = {},
 ): Creation {
   return runTransfer('making of the model', signal, async (work) => {
     const target = typeof name === 'string' ? parseName(name) : checkName(name)
+    if (conversion.quantize !== undefined) quantizationType(conversion.quantize)
     const recipe = readRecipe(isText(modelfile) ? parseModelfile(modelfile) : modelfile)
-    return withOwnClaims(store, (own) => make({ store: own, directory, ...work }, target, recipe, pull))
+    return withOwnClaims(store, (own) => make({ store: own, directory, ...work }, target, recipe, { pull, conversion }))
   })
 }
 
@@ -49,13 +52,13 @@ async function make(
   context: CreateContext,
   name: ModelName,
   recipe: Recipe,
-  pull: BasePullOptions,
+  { pull, conversion }: { readonly pull: BasePullOptions; readonly conversion: ConversionOptions },
 ): Promise<StoredModel> {
   const { store, signal, report } = context
   for (const parameter of recipe.deprecated) report({ status: `warning: parameter ${parameter} is deprecated` })
   report({ status: 'gathering model components' })
   const components = await gatherComponents(context, recipe, pull)
-  const layers = await composeLayers(context, components, recipe)
+  const layers = await composeLayers(context, components, recipe, conversion)
   const { base } = components
   signal.throwIfAborted()
   report({ status: 'writing manifest' })

@@ -2,6 +2,7 @@ import type { Recipe } from '../modelfile/index.js'
 import { checkModel, mediaTypes, type Layer } from '../store/index.js'
 import { addFile, type CreateContext } from './add-file.js'
 import type { Components } from './components.js'
+import { addConverted, conversionOf, type ConversionOptions } from './conversion.js'
 import { knownTemplate } from './known-template.js'
 import { partMediaTypes, readPart, type Part } from './part.js'
 
@@ -10,8 +11,9 @@ export async function composeLayers(
   context: CreateContext,
   components: Components,
   recipe: Recipe,
+  conversion: ConversionOptions,
 ): Promise<readonly Layer[]> {
-  const files = await fileLayers(context, components)
+  const files = await fileLayers(context, components, conversion)
   const texts = await textLayers(context, components, recipe)
   const replaced = new Set([...files, ...texts].map(({ mediaType }) => mediaType))
   // Licenses of the base go on to hold; a template of today replaces one with the old name.
@@ -23,14 +25,29 @@ export async function composeLayers(
 
 async function fileLayers(
   context: CreateContext,
-  { weights, adapter, projectors, draft }: Components,
+  components: Components,
+  conversion: ConversionOptions,
 ): Promise<readonly Layer[]> {
-  const layers: Layer[] = []
-  for (const part of [weights, adapter, ...projectors]) {
+  const { adapter, projectors, draft } = components
+  const weights = await weightsLayer(context, components, conversion)
+  const layers: Layer[] = weights === undefined ? [] : [weights]
+  for (const part of [adapter, ...projectors]) {
     if (part !== undefined) layers.push(await addPart(context, part, partMediaTypes[part.kind]))
   }
   if (draft !== undefined) layers.push(await addPart(context, draft, mediaTypes.draft))
   return layers
+}
+
+// None for weights that stay those of the base.
+async function weightsLayer(
+  context: CreateContext,
+  { base, weights }: Components,
+  conversion: ConversionOptions,
+): Promise<Layer | undefined> {
+  const source = weights ?? base?.weights
+  const type = source && conversionOf(source.header, conversion)
+  if (source !== undefined && type !== undefined) return addConverted(context, source, type, conversion)
+  return weights && addPart(context, weights, mediaTypes.model)
 }
 
 // The file may have changed since its header was read: the copy is what counts.

@@ -1,11 +1,11 @@
 import { LlameroError } from '../errors.js'
-import { adapterBase, checkLora, readGguf, validateModel, type GgufFile } from '../gguf/index.js'
+import { adapterBase, checkLora, readGgufModel, validateModel, type GgufFile } from '../gguf/index.js'
 import { mediaTypes } from '../store/index.js'
 
 /** What a GGUF file is to a model. */
 export type PartKind = 'model' | 'adapter' | 'projector'
 
-/** A GGUF file on disk, its header read and judged. */
+/** A GGUF file on disk, or the first of those of a split model; its header is read and judged. */
 export interface Part {
   readonly kind: PartKind
   readonly path: string
@@ -24,7 +24,7 @@ export const partMediaTypes: Readonly<Record<PartKind, string>> = {
  * Errors: `ERR_MODEL_INVALID`, `ERR_UNSUPPORTED`, `ERR_MODEL_NOT_FOUND`.
  */
 export async function readPart(path: string, signal?: AbortSignal): Promise<Part> {
-  const header = await readGguf(path, signal ? { signal } : {})
+  const header = await readGgufModel(path, { signal })
   const kind = kindOf(header)
   if (kind === 'model') validateModel(header)
   return { kind, path, header }

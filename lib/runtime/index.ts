@@ -1,5 +1,5 @@
 export { load, type LoadOptions } from './load.js'
 export { defaultModelsDirectory, type ModelsEnvironment } from './models-directory.js'
 export type { JudgeOptions } from './judged-file.js'
-export { quantizationTypes } from './quantization-type.js'
+export { quantizationType, quantizationTypes } from './quantization-type.js'
 export { quantize, type QuantizeOptions, type QuantizeResult } from './quantize.js'

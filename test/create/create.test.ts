@@ -1,10 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { create } from '../../lib/create/index.js'
+import { create, type CreateOptions } from '../../lib/create/index.js'
+import { quantize } from '../../lib/runtime/index.js'
 import { digestOf, mediaTypes, Store, type ModelDetails } from '../../lib/store/index.js'
 import { expectClean } from '../store/clean-store.js'
 import { text, writeGguf } from '../support/gguf-writer.js'
+import { hasPeer, runPeer } from '../support/peer-tool.js'
 import { randomModel } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { loraFile, tinyLora } from '../support/tiny-lora.js'
@@ -39,10 +41,22 @@ function workshop(): { readonly directory: string; readonly store: Store } {
   return { directory, store: new Store({ directory: join(root, 'models') }) }
 }
 
+/** A model that its own converter made: the probe is not needed. */
+const quantized = async (directory: string, type: string) => {
+  const target = join(directory, `${type}.gguf`)
+  await quantize(join(directory, 'weights.gguf'), target, { type, probe: false })
+  return digestOf(readFileSync(target))
+}
+
 type Made = ModelDetails & { readonly statuses: readonly string[] }
 
-async function make({ directory, store }: ReturnType<typeof workshop>, name: string, modelfile: string): Promise<Made> {
-  const creation = create(store, name, modelfile, { directory })
+async function make(
+  { directory, store }: ReturnType<typeof workshop>,
+  name: string,
+  modelfile: string,
+  options: CreateOptions = {},
+): Promise<Made> {
+  const creation = create(store, name, modelfile, { directory, probe: false, ...options })
   const statuses: string[] = []
   for await (const { status } of creation) if (statuses.at(-1) !== status) statuses.push(status)
   await creation
@@ -222,6 +236,64 @@ PARSER p
     const odd = await shop.store.addLayer('application/vnd.ollama.image.embed', 'anything')
     await shop.store.createModel('odd', { layers: [{ mediaType: mediaTypes.model, digest, size: sizeBytes }, odd] })
     expect(kindsOf(await make(shop, 'child', 'FROM odd\nSYSTEM x'))).toEqual(['model', 'embed', 'system'])
+  })
+})
+
+describe('a model whose weights are converted', () => {
+  it('has what quantize makes of them, from a file and from another model', async () => {
+    const shop = workshop()
+    const made = await make(shop, 'small', 'FROM weights.gguf\nSYSTEM x', { quantize: 'q8_0' })
+    expect(layerOf(made, mediaTypes.model)?.digest).toBe(await quantized(shop.directory, 'q8_0'))
+    expect(made).toMatchObject({ quantization: 'Q8_0', system: 'x' })
+    expect(made.statuses).toContain('quantizing F32 model to Q8_0')
+    await make(shop, 'large', 'FROM weights.gguf\nSYSTEM y')
+    const other = await make(shop, 'other', 'FROM large', { quantize: 'Q8_0' })
+    expect(layerOf(other, mediaTypes.model)).toEqual(layerOf(made, mediaTypes.model))
+    expect(other).toMatchObject({ quantization: 'Q8_0', system: 'y' })
+    expect(readdirSync(join(shop.store.directory, 'ingest'))).toEqual([])
+    await expectClean(shop.store)
+  })
+
+  it('stays as it is where it has the type', async () => {
+    const made = await make(workshop(), 'same', 'FROM weights.gguf', { quantize: 'f32' })
+    expect(layerOf(made, mediaTypes.model)?.digest).toBe(digestOf(weights))
+  })
+
+  it('is refused where quantizing is, before anything is copied', async () => {
+    const shop = workshop()
+    await expect(make(shop, 'm', 'FROM weights.gguf', { quantize: 'q5_9' })).rejects.toMatchObject({
+      code: 'ERR_OPTION_INVALID',
+      message: expect.stringMatching(/Q4_K_M/) as string,
+    })
+    await make(shop, 'small', 'FROM weights.gguf', { quantize: 'q8_0' })
+    const again = (options: CreateOptions) => make(shop, 'smaller', 'FROM small', { quantize: 'q4_0', ...options })
+    await expect(again({})).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+    expect(await again({ allowRequantize: true })).toMatchObject({ quantization: 'Q4_0' })
+  })
+
+  it.skipIf(!hasPeer('llama-gguf-split'))('is joined from its parts (needs npm run build:peers)', async () => {
+    const shop = workshop()
+    const parts = join(shop.directory, 'parts')
+    mkdirSync(parts)
+    runPeer(
+      'llama-gguf-split',
+      ['--split-max-tensors', '8', join(shop.directory, 'weights.gguf'), join(parts, 'm')],
+      parts,
+    )
+    expect(readdirSync(parts).length).toBeGreaterThan(1)
+    const made = await make(shop, 'whole', 'FROM ./parts')
+    expect(kindsOf(made)).toEqual(['model'])
+    const tensors = ({ header }: ModelDetails) =>
+      header?.tensors.map(({ name, type, dimensions }) => `${name} ${type} ${dimensions.join()}`).sort()
+    expect(tensors(made)).toEqual(tensors(await make(shop, 'bare', 'FROM weights.gguf')))
+    expect((await make(shop, 'small', 'FROM ./parts', { quantize: 'q8_0' })).quantization).toBe('Q8_0')
+    const last = readdirSync(parts).sort().at(-1) ?? ''
+    await expect(make(shop, 'm', `FROM ./parts/${last}`)).rejects.toMatchObject({
+      code: 'ERR_MODEL_INVALID',
+      message: expect.stringMatching(/name the first/) as string,
+    })
+    rmSync(join(parts, last))
+    await expect(make(shop, 'm', 'FROM ./parts')).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
   })
 })
 
