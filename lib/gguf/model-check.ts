@@ -3,6 +3,7 @@ import { quoted, unsupportedModel } from './fault.js'
 import { readString, required } from './field.js'
 import type { GgufFile } from './gguf-file.js'
 import { checkHyperparameters } from './hyperparameters.js'
+import { refuseOllamaForm } from './ollama-form.js'
 import { splitCount } from './split.js'
 import { hostIsLittleEndian } from './value.js'
 import { checkVocabulary } from './vocabulary.js'
@@ -43,6 +44,7 @@ export function validateModel(file: GgufFile, options: ValidateModelOptions = {}
     throw unsupportedModel(`it is ${otherKinds[kind]}.`, { kind })
   const architecture = required(readString(file, 'general.architecture'), 'general.architecture')
   if (architecture === 'clip') throw unsupportedModel(`it is ${otherKinds['mmproj']}.`, { architecture })
+  refuseOllamaForm(file, architecture)
   if (!architectures.has(architecture)) {
     throw unsupportedModel(
       `its architecture ${quoted(architecture)} is not known to this version of llama.cpp; a newer llamero may know it.`,
