@@ -25,3 +25,12 @@ export function stringArray(bytes: Buffer, ends: Uint32Array): GgufStrings {
     },
   }
 }
+
+/** Strings of a program in the shape of those that were read from a file. */
+export function packStrings(strings: readonly string[]): GgufStrings {
+  const parts = strings.map((string) => Buffer.from(string))
+  const ends = new Uint32Array(parts.length)
+  let end = 0
+  for (const [index, part] of parts.entries()) ends[index] = end += part.length
+  return stringArray(Buffer.concat(parts), ends)
+}
