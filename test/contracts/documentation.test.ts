@@ -1,7 +1,13 @@
 import ts from 'typescript'
 import { contract, readSource, sourceFiles, type SourceFile } from './source-file.js'
 
-const entries = ['lib/index.ts', 'lib/gguf/index.ts', 'lib/modelfile/index.ts', 'lib/store/index.ts'].map(readSource)
+const entries = [
+  'lib/index.ts',
+  'lib/convert/index.ts',
+  'lib/gguf/index.ts',
+  'lib/modelfile/index.ts',
+  'lib/store/index.ts',
+].map(readSource)
 const publicNames = new Set(entries.flatMap((text) => text.match(/\w+Options\b/g) ?? []))
 
 /** Fields of public option objects without a doc comment: TypeDoc asks for the names, this asks for the fields. */

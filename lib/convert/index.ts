@@ -1,0 +1,1 @@
+export { convert, type Conversion, type ConvertOptions, type ConvertProgress } from './convert.js'
