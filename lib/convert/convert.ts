@@ -1,13 +1,9 @@
-import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import { dirname, join, resolve, basename } from 'node:path'
-import { Readable, type Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Writable } from 'node:stream'
 import { LlameroError } from '../errors.js'
-import { readGguf, validateModel } from '../gguf/index.js'
+import { validateModel } from '../gguf/index.js'
 import type { ElementType } from './element.js'
-import { planConversion, type ConversionPlan } from './plan.js'
-import { tensorBytes } from './planned-tensor.js'
+import { writeOutput, type ConvertProgress } from './output.js'
+import { planConversion } from './plan.js'
 import { SourceDirectory } from './source-directory.js'
 import { openWeights } from './weight-files.js'
 
@@ -23,14 +19,6 @@ export interface ConvertOptions {
   readonly onProgress?: ((progress: ConvertProgress) => void) | undefined
   /** Stops the conversion; the promise rejects with the signal's reason, and no file stays behind. @default none */
   readonly signal?: AbortSignal | undefined
-}
-
-/** How far a conversion has come. */
-export interface ConvertProgress {
-  /** Bytes of the new file that are written. */
-  readonly completedBytes: number
-  /** Bytes of the whole new file. */
-  readonly totalBytes: number
 }
 
 /** What came of a conversion. */
@@ -85,9 +73,7 @@ export async function convert(
   try {
     signal?.throwIfAborted()
     const plan = await planConversion(source, weights, types[name])
-    const bytes = fileBytes(plan, signal, onProgress)
-    if (typeof output === 'string') await writeFile(output, bytes, plan.layout.sizeBytes)
-    else await writeStream(output, bytes, signal)
+    await writeOutput(plan, { output, signal, onProgress, judge: validateModel })
     return {
       architecture: plan.architecture,
       type: plan.type.toLowerCase() as Conversion['type'],
@@ -98,87 +84,4 @@ export async function convert(
   } finally {
     await weights.close()
   }
-}
-
-const millisecondsBetweenReports = 100
-
-async function* fileBytes(
-  { layout, tensors }: ConversionPlan,
-  signal: AbortSignal | undefined,
-  onProgress: ConvertOptions['onProgress'],
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const totalBytes = layout.sizeBytes
-  let completedBytes = 0
-  let reported = 0
-  const passed = (bytes: Uint8Array) => {
-    completedBytes += bytes.length
-    const now = performance.now()
-    if (onProgress === undefined || (completedBytes < totalBytes && now - reported < millisecondsBetweenReports)) return
-    reported = now
-    onProgress({ completedBytes, totalBytes })
-  }
-  yield layout.header
-  passed(layout.header)
-  for (const [index, tensor] of tensors.entries()) {
-    for await (const bytes of tensorBytes(tensor)) {
-      signal?.throwIfAborted()
-      yield bytes
-      passed(bytes)
-    }
-    const padding = Buffer.alloc((layout.places[index + 1]?.offset ?? totalBytes) - completedBytes)
-    if (padding.length === 0) continue
-    yield padding
-    passed(padding)
-  }
-}
-
-/** A stream that takes nothing any more must not outlive its signal. */
-async function writeStream(
-  output: Writable,
-  bytes: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  try {
-    await pipeline(Readable.from(bytes, { objectMode: false, highWaterMark: 1 }), output, { signal })
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
-  }
-}
-
-/** Writes beside the path under another name, reads the header back as a load would, and gives it its name. */
-async function writeFile(path: string, bytes: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void> {
-  const target = resolve(path)
-  const partial = join(dirname(target), `.${basename(target)}.${randomUUID()}.partial`)
-  try {
-    const handle = await open(partial, 'wx')
-    try {
-      for await (const chunk of bytes) await writeAll(handle, chunk)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    validateModel(await readGguf(partial))
-    await rename(partial, target)
-  } catch (error) {
-    await rm(partial, { force: true })
-    throw writeFailure(error, path, sizeBytes)
-  }
-}
-
-async function writeAll(handle: Awaited<ReturnType<typeof open>>, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten
-  }
-}
-
-function writeFailure(error: unknown, path: string, sizeBytes: number): unknown {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  if (error instanceof LlameroError || code === undefined || !/^E[A-Z]+$/.test(code)) return error
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
-    return new LlameroError('ERR_DISK_FULL', `The disk has no room for '${path}' of ${sizeBytes} bytes; free some.`, {
-      cause: error,
-    })
-  }
-  return new LlameroError('ERR_STORE', `'${path}' could not be written (${code}); check the folder.`, { cause: error })
 }

@@ -1,1 +1,3 @@
-export { convert, type Conversion, type ConvertOptions, type ConvertProgress } from './convert.js'
+export { convert, type Conversion, type ConvertOptions } from './convert.js'
+export { convertAdapter, type AdapterConversion, type ConvertAdapterOptions } from './convert-adapter.js'
+export type { ConvertProgress } from './output.js'

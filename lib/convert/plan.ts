@@ -12,6 +12,7 @@ import { poolingEntries } from './pooling.js'
 import type { SourceTensor } from './safetensors.js'
 import type { SourceDirectory } from './source-directory.js'
 import type { TokenTable } from './tokenizer/token-table.js'
+import { bareName, targetOf } from './tensor-names.js'
 import { readVocabulary } from './tokenizer/vocabulary.js'
 import type { WeightFiles } from './weight-files.js'
 
@@ -154,22 +155,6 @@ function placeTensors(
     throw invalidSource(`the weights for ${quoted(name)} are missing; fetch all files of the model.`, { tensor: name })
   })
   return { placed, skipped }
-}
-
-/** Without what classes around the language model put before its names. */
-function bareName(name: string): string {
-  return name.replace(/^(?:model\.|language_model\.|transformer\.|bert\.)+/, '')
-}
-
-function targetOf(family: Family, bare: string, layers: number): Omit<PlacedTensor, 'source'> | undefined {
-  const layer = bare.startsWith(`${family.layers}.`)
-    ? /^(\d{1,4})\.(.+)$/.exec(bare.slice(family.layers.length + 1))
-    : null
-  const key = layer?.[2] ?? bare
-  const rules = layer === null ? family.outer : family.layer
-  const rule = Object.hasOwn(rules, key) ? rules[key] : undefined
-  if (rule === undefined || Number(layer?.[1] ?? 0) >= layers) return undefined
-  return { rule, name: layer === null ? rule.to : `blk.${Number(layer[1])}.${rule.to}` }
 }
 
 function expectedNames(family: Family, layers: number): { readonly name: string; readonly rule: TensorRule }[] {

@@ -34,7 +34,7 @@ PROMPTS = [
     "Why is the sky blue? Because light of short waves is scattered more than that of long waves, 1234 times.",
     "I'VE told you: it's 10:45\n\n    return first + second",
     "Straße über été 하늘은 파란 天空 мир 😀 end",
-    "  two blanks   three\tand a tab",
+    "  two blanks   three\tand a tab <tool> and  more",
 ]
 
 LLAMA3 = (
@@ -73,15 +73,17 @@ GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 def byte_level(folder, words, bos=None, whole_words=False, nfc=False):
     """A tokenizer of byte-level BPE, trained on the corpus."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=whole_words))
-    tokenizer.pre_tokenizer = words
+    # Trained over the borders of words, so that a text cut elsewhere becomes other tokens.
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     if nfc:
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=420, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=900, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.pre_tokenizer = words
     tokenizer.add_tokens([AddedToken("<tool>", special=False, normalized=False)])
     if bos is None:
         tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
@@ -311,8 +313,10 @@ def main(root, minilm_folder):
     gemma = dict(head_dim=32, hidden_activation="gelu_pytorch_tanh", embed=0.05)
     decoder(root, "gemma", "Gemma", lambda f: sentence_piece(f, False, ["<tool>", "▁▁"]), **gemma)
     decoder(root, "gemma2", "Gemma2", lambda f: sentence_piece(f, False), query_pre_attn_scalar=32, sliding_window=12,
-            **gemma)
-    gemma3 = dict(query_pre_attn_scalar=32, num_hidden_layers=7, sliding_window=12, **gemma)
+            final_logit_softcapping=3.0, attn_logit_softcapping=2.0, **gemma)
+    gemma3 = dict(query_pre_attn_scalar=32, num_hidden_layers=7, sliding_window=12, rope_parameters={
+        "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1_000_000.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 5_000.0}}, **gemma)
     decoder(root, "gemma3", "Gemma3", lambda f: byte_fallback(f, True), settings_kind="Gemma3Text", **gemma3)
     decoder(root, "phi3", "Phi3", lambda f: byte_fallback(f, added=["<|endoftext|>", "<|end|>"]), pad_token_id=0, sliding_window=None)
     decoder(root, "phi4-mini", "Phi3", lambda f: byte_level(f, regex_words(GPT4O)), pad_token_id=0, sliding_window=None,
