@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 const pure = [
   'test/{contracts,chat,modelfile}/*.test.ts',
   'test/cli/{answer,formats,progress,statistics}.test.ts',
-  'test/convert/{convert,element,mutants,refusals}.test.ts',
+  'test/convert/{convert,element,refusals}.test.ts',
   'test/gguf/!(agreement).test.ts',
   'test/model/!(contract|*-native).test.ts',
   'test/store/!(crash|disk-full|processes|upkeep-crash).test.ts',
