@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
 import { readWithoutWaiting, type Layer, type Store } from '../store/index.js'
 import { ByteMeter, type TransferProgress } from '../transfer/index.js'
+import type { Scratch } from './scratch.js'
 
 /** What the making of a model works with. */
 export interface CreateContext {
@@ -10,6 +11,7 @@ export interface CreateContext {
   readonly report: (news: TransferProgress) => void
   /** Where relative paths start. */
   readonly directory: string
+  readonly scratch: Scratch
 }
 
 /**

@@ -1,5 +1,4 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { convert, convertAdapter, type ConvertOptions } from '../convert/index.js'
 import { summarizeModel, type GgufFile } from '../gguf/index.js'
 import { quantizationType, quantize, type QuantizeOptions } from '../runtime/index.js'
 import { checkModel, mediaTypes, type Layer } from '../store/index.js'
@@ -29,23 +28,37 @@ export async function addConverted(
   type: string,
   { quantize: _type, ...options }: ConversionOptions,
 ): Promise<Layer> {
-  const { store, signal, report } = context
+  const { store, signal, report, scratch } = context
   const from = summarizeModel(header).quantization
   const status = type === 'COPY' ? 'validating GGUF model' : `quantizing ${from} model to ${type}`
   const total = header.sizeBytes
   const meter = new ByteMeter((news) => report({ status, ...news }))
   await store.requireSpace(total, status)
-  const scratch = await store.blobs.scratch()
-  try {
-    const target = join(scratch, 'converted.gguf')
-    await quantize(path, target, {
-      ...options,
-      type,
-      signal,
-      onProgress: (fraction) => meter.update(Math.round(fraction * total), total),
-    })
-    return await addFile(context, target, mediaTypes.model, (copy) => checkModel(copy, signal))
-  } finally {
-    await rm(scratch, { recursive: true, force: true }).catch(() => {})
-  }
+  const target = await scratch.file()
+  await quantize(path, target, {
+    ...options,
+    type,
+    signal,
+    onProgress: (fraction) => meter.update(Math.round(fraction * total), total),
+  })
+  return addFile(context, target, mediaTypes.model, (copy) => checkModel(copy, signal))
+}
+
+/** Converts a folder of Hugging Face's layout; the path of the GGUF file. Errors: those of `convert`. */
+export async function convertFolder(context: CreateContext, folder: string): Promise<string> {
+  const target = await context.scratch.file()
+  await convert(folder, target, converting(context, 'converting model'))
+  return target
+}
+
+/** Converts a folder of PEFT's layout for a model; the path of the GGUF file. Errors: those of `convertAdapter`. */
+export async function convertAdapterFolder(context: CreateContext, folder: string, base: string): Promise<string> {
+  const target = await context.scratch.file()
+  await convertAdapter(folder, base, target, converting(context, 'converting adapter'))
+  return target
+}
+
+function converting({ signal, report }: CreateContext, status: string): ConvertOptions {
+  const meter = new ByteMeter((news) => report({ status, ...news }))
+  return { signal, onProgress: ({ completedBytes, totalBytes }) => meter.update(completedBytes, totalBytes) }
 }

@@ -7,6 +7,7 @@ import type { BasePullOptions } from './base-model.js'
 import { gatherComponents } from './components.js'
 import type { ConversionOptions } from './conversion.js'
 import { composeLayers } from './layers.js'
+import { Scratch } from './scratch.js'
 
 /** How a model is made. */
 export interface CreateOptions extends ConversionOptions {
@@ -23,7 +24,8 @@ export type Creation = RunningTransfer<StoredModel>
 
 /**
  * Makes a model as a Modelfile says: from another model of the store, which is pulled if it is missing, from GGUF files
- * of this machine (weights, a projector, an adapter), or from a folder of them. What the base has and the Modelfile does
+ * of this machine (weights, a projector, an adapter), from a folder of them, or from a folder of safetensors in Hugging
+ * Face's layout, which is converted (an adapter in PEFT's layout too). What the base has and the Modelfile does
  * not replace is inherited; no weights are copied from one model to another. The parts of a split model are joined. The new model appears in one step, with
  * everything that it names; what stood under its name before is replaced.
  *
@@ -32,7 +34,7 @@ export type Creation = RunningTransfer<StoredModel>
  *
  * Errors: `ERR_NAME_INVALID`, `ERR_MODELFILE_INVALID`, `ERR_MODEL_NOT_FOUND` for a file that is not there and for a base
  * that cannot be had, `ERR_MODEL_INVALID` and `ERR_MODEL_REJECTED` for files that cannot be used together,
- * `ERR_UNSUPPORTED`, `ERR_OPTION_INVALID`, `ERR_DISK_FULL`, `ERR_STORE`, and those of a pull and of `quantize`.
+ * `ERR_UNSUPPORTED`, `ERR_OPTION_INVALID`, `ERR_DISK_FULL`, `ERR_STORE`, and those of a pull, of `quantize` and of `convert`.
  */
 export function create(
   store: Store,
@@ -44,7 +46,14 @@ export function create(
     const target = typeof name === 'string' ? parseName(name) : checkName(name)
     if (conversion.quantize !== undefined) quantizationType(conversion.quantize)
     const recipe = readRecipe(isText(modelfile) ? parseModelfile(modelfile) : modelfile)
-    return withOwnClaims(store, (own) => make({ store: own, directory, ...work }, target, recipe, { pull, conversion }))
+    return withOwnClaims(store, async (own) => {
+      const scratch = new Scratch(own)
+      try {
+        return await make({ store: own, directory, scratch, ...work }, target, recipe, { pull, conversion })
+      } finally {
+        await scratch.remove()
+      }
+    })
   })
 }
 

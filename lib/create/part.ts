@@ -9,6 +9,8 @@ export type PartKind = 'model' | 'adapter' | 'projector'
 export interface Part {
   readonly kind: PartKind
   readonly path: string
+  /** The file or folder that it was made of. */
+  readonly source: string
   readonly header: GgufFile
 }
 
@@ -23,11 +25,11 @@ export const partMediaTypes: Readonly<Record<PartKind, string>> = {
  * Reads the header of a GGUF file and tells what it is. Adapters are judged later, against their model.
  * Errors: `ERR_MODEL_INVALID`, `ERR_UNSUPPORTED`, `ERR_MODEL_NOT_FOUND`.
  */
-export async function readPart(path: string, signal?: AbortSignal): Promise<Part> {
+export async function readPart(path: string, signal?: AbortSignal, source = path): Promise<Part> {
   const header = await readGgufModel(path, { signal })
   const kind = kindOf(header)
   if (kind === 'model') validateModel(header)
-  return { kind, path, header }
+  return { kind, path, source, header }
 }
 
 function kindOf({ metadata }: GgufFile): PartKind {
@@ -45,8 +47,8 @@ export function requireFit(adapter: Part, model: GgufFile): void {
   if (adapter.kind !== 'adapter') {
     throw new LlameroError(
       'ERR_MODEL_INVALID',
-      `Expected ADAPTER to name a LoRA adapter, but ${JSON.stringify(adapter.path)} is a ${adapter.kind}. Name it with FROM.`,
-      { details: { path: adapter.path } },
+      `Expected ADAPTER to name a LoRA adapter, but ${JSON.stringify(adapter.source)} is a ${adapter.kind}. Name it with FROM.`,
+      { details: { path: adapter.source } },
     )
   }
   checkLora(adapter.header, adapterBase(model))

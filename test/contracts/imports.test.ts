@@ -17,7 +17,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   model: ['errors', 'native-types', 'native', 'chat', 'parameters'],
   store: ['errors', 'gguf', 'modelfile'],
   transfer: ['errors', 'store'],
-  create: ['errors', 'gguf', 'modelfile', 'store', 'transfer', 'runtime'],
+  create: ['errors', 'gguf', 'convert', 'modelfile', 'store', 'transfer', 'runtime'],
   runtime: ['errors', 'native', 'gguf', 'parameters', 'model', 'store', 'transfer'],
   http: ['errors', 'model', 'store', 'transfer', 'runtime'],
   cli: ['errors', 'model', 'store', 'transfer', 'create', 'runtime', 'http'],
