@@ -1,11 +1,9 @@
-import { LlameroError } from '../errors.js'
 import {
   displayName,
   parseName,
   sameText,
   type Layer,
   type ListedModel,
-  type Manifest,
   type ModelName,
   type Store,
 } from '../store/index.js'
@@ -13,6 +11,7 @@ import { pushBlob } from './blob-upload.js'
 import { RegistryClient } from './registry-client.js'
 import type { RetryOptions } from './retry.js'
 import { runTransfer, type RunningTransfer, type TransferWork } from './running.js'
+import { wholeModel } from './whole-model.js'
 
 /** How a model is pushed. */
 export interface PushOptions {
@@ -52,9 +51,7 @@ export function push(store: Store, name: ModelName | string, options: PushOption
 async function pushModel(store: Store, name: ModelName, options: PushOptions, work: TransferWork) {
   const { insecure = false, variables, retry, identity, chunkBytes = usualChunkBytes } = options
   work.report({ status: 'retrieving manifest' })
-  const { manifest, bytes, digest } = await localManifest(store, name)
-  const layers = [...new Map([...manifest.layers, manifest.config].map((layer) => [layer.digest, layer])).values()]
-  await requireBlobs(store, name, layers)
+  const { manifest, bytes, digest, layers } = await wholeModel(store, name)
   const reach = { insecure, variables, retry, identityPath: identity, signal: work.signal }
   const client = await RegistryClient.open(name, reach)
   const sources = await mountSources(store, name)
@@ -65,29 +62,6 @@ async function pushModel(store: Store, name: ModelName, options: PushOptions, wo
   work.report({ status: 'pushing manifest' })
   await client.putManifest(bytes, manifest.mediaType)
   return { name, displayName: displayName(name), manifestDigest: digest }
-}
-
-async function localManifest(store: Store, name: ModelName) {
-  try {
-    return await store.readManifest(name)
-  } catch (error) {
-    if (!(error instanceof LlameroError)) throw error
-    throw new LlameroError(error.code, `couldn't retrieve manifest: ${error.message}`, {
-      cause: error,
-      details: error.details,
-    })
-  }
-}
-
-async function requireBlobs(store: Store, name: ModelName, layers: Manifest['layers']): Promise<void> {
-  for (const { digest, size } of layers) {
-    if ((await store.blobs.sizeBytes(digest)) === size) continue
-    throw new LlameroError(
-      'ERR_STORE',
-      `${displayName(name)} is damaged: its blob ${digest} is missing or has another size. Pull the model again.`,
-      { details: { model: displayName(name), digest } },
-    )
-  }
 }
 
 /** The repository that a layer was inherited from, if it is another one at the same registry. */

@@ -1,0 +1,40 @@
+import { LlameroError } from '../errors.js'
+import { displayName, type Layer, type ModelName, type ReadManifest, type Store } from '../store/index.js'
+
+/** A model that can leave the store: its manifest, byte for byte, and its blobs. */
+export interface WholeModel extends ReadManifest {
+  readonly bytes: Uint8Array
+  /** Layers and config, each blob once. */
+  readonly layers: readonly Layer[]
+}
+
+/**
+ * Finds a model and sees that its blobs are there in full size.
+ * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_MANIFEST_INVALID`, `ERR_STORE` (a blob is missing).
+ */
+export async function wholeModel(store: Store, name: ModelName): Promise<WholeModel> {
+  const read = await localManifest(store, name)
+  const { layers, config } = read.manifest
+  const blobs = [...new Map([...layers, config].map((layer) => [layer.digest, layer])).values()]
+  for (const { digest, size } of blobs) {
+    if ((await store.blobs.sizeBytes(digest)) === size) continue
+    throw new LlameroError(
+      'ERR_STORE',
+      `${displayName(name)} is damaged: its blob ${digest} is missing or has another size. Pull the model again.`,
+      { details: { model: displayName(name), digest } },
+    )
+  }
+  return { ...read, layers: blobs }
+}
+
+async function localManifest(store: Store, name: ModelName) {
+  try {
+    return await store.readManifest(name)
+  } catch (error) {
+    if (!(error instanceof LlameroError)) throw error
+    throw new LlameroError(error.code, `couldn't retrieve manifest: ${error.message}`, {
+      cause: error,
+      details: error.details,
+    })
+  }
+}
