@@ -27,6 +27,7 @@ export {
   type ModelName,
   type NamePart,
 } from './name.js'
+export { repeatedKey } from './repeated-key.js'
 export { modelfileOf } from './stored-modelfile.js'
 export { formatParameters, goNumber, type ModelParameters, type ModelParameter } from './model-parameters.js'
 export { withOwnClaims } from './own-claims.js'

@@ -276,6 +276,14 @@ export class Store {
     return { ...parseManifestFile(file), bytes: file.bytes }
   }
 
+  /** Gives up blobs as by {@link Blobs.release}, and removes those that nothing else needs. Errors: `ERR_STORE`. */
+  async discard(digests: readonly Digest[]): Promise<void> {
+    await this.blobs.release(digests)
+    await whileReferencesHold(this.directory, async () => {
+      await removeUnused(this.directory, this.blobs, digests, await readReferences(this.directory))
+    })
+  }
+
   /** Throws `ERR_DISK_FULL`, with both numbers, if that many bytes will not fit. */
   async requireSpace(neededBytes: number, doing: string): Promise<void> {
     const work = { doing, directory: this.directory, neededBytes }
