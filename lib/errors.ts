@@ -47,6 +47,8 @@ export const errorCodes = {
   ERR_DIGEST: { status: 422, sentence: 'The digest does not match.' },
   /** A manifest or store file cannot be read as what it should be. */
   ERR_MANIFEST_INVALID: { status: 422, sentence: 'The manifest is not valid.' },
+  /** A file of exported models is damaged, cut off, hostile or of another kind. */
+  ERR_ARCHIVE_INVALID: { status: 422, sentence: 'The archive is not valid.' },
   /** A file could not be read or written. */
   ERR_STORE: { status: 500, sentence: 'The model store could not be read or written.' },
   /** The disk has no room left. */

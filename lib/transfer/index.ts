@@ -1,3 +1,6 @@
+export type { ArchiveSink } from './archive-output.js'
+export { exportModels, type Export, type ExportOptions } from './export-models.js'
+export { importModels, type Import, type ImportOptions } from './import-models.js'
 export { catalog, findInCatalog, type CatalogEntry, type CatalogPart } from './catalog.js'
 export type { RetryOptions } from './retry.js'
 export { locate, type LocatedModel } from './locate.js'

@@ -1,11 +1,13 @@
 import type { Digest } from '../store/index.js'
 
-/** One piece of news about a pull or a push, in the words of Ollama's API. */
+/** One piece of news about a transfer, in the words of Ollama's API where it has the like. */
 export interface TransferProgress {
   /**
    * `pulling manifest`, `pulling <12 hex digits>`, `verifying sha256 digest`, `writing manifest`,
    * `removing unused layers` (where a model is replaced), `success`; or
-   * `retrieving manifest`, `pushing <12 hex digits>`, `pushing manifest`, `success`.
+   * `retrieving manifest`, `pushing <12 hex digits>`, `pushing manifest`, `success`; or
+   * `retrieving manifest`, `saving <12 hex digits>`, `success`; or
+   * `reading archive`, `loading <12 hex digits>`, and from `verifying sha256 digest` on as for a pull.
    */
   readonly status: string
   /** What is being transferred. */

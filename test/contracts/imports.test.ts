@@ -28,6 +28,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 const reserved: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   'node-gyp-build': ['native'],
+  'tar-stream': ['transfer'],
   'node:child_process': ['transfer', 'runtime'],
   'node:dgram': [],
   'node:dns': ['transfer'],
@@ -95,6 +96,7 @@ contract('imports follow the arrows between rooms', {
     ['lib/store/blob.ts', `import { connect } from 'node:net'`],
     ['lib/model/model.ts', `import { spawn } from 'node:child_process'`],
     ['lib/runtime/load.ts', `import { Command } from 'commander'`],
+    ['lib/store/store.ts', `import { extract } from 'tar-stream'`],
     ['lib/model/model.ts', `import fc from 'fast-check'`],
   ],
   keeps: [

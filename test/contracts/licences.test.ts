@@ -52,3 +52,21 @@ describe.runIf(existsSync(join(repository, vendor)))('THIRD_PARTY_NOTICES.md', (
     expect([...new Set(found)].filter((name) => name !== 'hash').sort()).toEqual(known)
   })
 })
+
+describe('packages that are installed with ours', () => {
+  interface LockEntry {
+    readonly dev?: boolean
+    readonly license?: string
+  }
+  const { packages } = JSON.parse(readSource('package-lock.json')) as { packages: Record<string, LockEntry> }
+  const installed = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true)
+
+  it.each(installed)('%s has a licence that allows it, and is named in the notices', (path, { license }) => {
+    const name = path.replace('node_modules/', '')
+    expect(['MIT', 'Apache-2.0']).toContain(license)
+    const named = [...readSource('THIRD_PARTY_NOTICES.md').matchAll(/`([a-z0-9-]+\*?)`/g)].map(
+      (match) => match[1] ?? '',
+    )
+    expect(named.some((one) => one === name || (one.endsWith('*') && name.startsWith(one.slice(0, -1))))).toBe(true)
+  })
+})
