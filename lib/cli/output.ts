@@ -42,10 +42,10 @@ export class Output {
     return this.#isClosed
   }
 
-  /** Writes text as it is; settles once the system has taken it. */
-  write(text: string): Promise<void> {
+  /** Writes text or bytes as they are; settles once the system has taken them. */
+  write(content: string | Uint8Array): Promise<void> {
     const writing = new Promise<void>((resolve, reject) => {
-      this.#stream.write(text, (error) => (error ? reject(this.#failure(error)) : resolve()))
+      this.#stream.write(content, (error) => (error ? reject(this.#failure(error)) : resolve()))
     })
     this.#last = writing.catch(() => undefined)
     return writing

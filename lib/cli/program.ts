@@ -4,10 +4,12 @@ import type { CommandContext } from './context.js'
 import { createCommand, type CreateFlags } from './create-command.js'
 import { failureText } from './failure.js'
 import { exitCodeOf } from './interruption.js'
+import { loadCommand, type LoadFlags } from './load-command.js'
 import { pullCommand } from './pull-command.js'
 import { pushCommand } from './push-command.js'
 import { runCommand, type RunFlags } from './run-command.js'
 import { addSamplingFlags } from './sampling-flags.js'
+import { saveCommand, type SaveFlags } from './save-command.js'
 import { addStoreCommands, verboseFlag } from './store-commands.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
@@ -103,6 +105,15 @@ function createProgram(context: CommandContext, work: Work): Command {
     .option(...insecure)
     .option(...verboseFlag)
     .action((model: string, flags: RegistryFlags) => work(flags, () => pushCommand(context, model, flags)))
+  add('save', 'Write models into one file, to carry them to another machine.')
+    .argument('<model...>', 'a name as the list shows it; the case of letters does not count')
+    .option('-o, --output <file>', 'the file to write; standard output if left out')
+    .option(...verboseFlag)
+    .action((models: string[], flags: SaveFlags) => work(flags, () => saveCommand(context, models, flags)))
+  add('load', 'Take over the models of a file that save wrote.')
+    .option('-i, --input <file>', 'the file to read; standard input if left out')
+    .option(...verboseFlag)
+    .action((flags: LoadFlags) => work(flags, () => loadCommand(context, flags)))
   addStoreCommands({ add, work, context })
   return program
 }
