@@ -68,13 +68,14 @@ async function feed(archive: Extract, source: AsyncIterable<Uint8Array>): Promis
     if (taken - explained > mostHeaderBytes) throw invalid(`more than ${mostHeaderBytes} bytes of it belong to no file`)
     taken += chunk.length
     if (!archive.write(chunk)) await drained(archive)
-    if (archive.destroyed) return
+    if (archive.destroying) return
   }
   archive.end(null)
 }
 
 function drained(archive: Extract): Promise<void> {
   return new Promise((resolve) => {
+    if (archive.destroying) return resolve()
     const done = (): void => {
       archive.off('drain', done)
       archive.off('close', done)

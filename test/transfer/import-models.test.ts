@@ -160,6 +160,38 @@ describe('an import', () => {
     await expect(importModels(store, silent(), { signal: AbortSignal.abort('no') })).rejects.toBe('no')
   })
 
+  it.each([
+    ['as save writes it', honestMembers],
+    ['with the index last', honestMembers.toReversed()],
+  ])('of an archive %s loses nothing to prune', async (_, members) => {
+    async function* pruned() {
+      for await (const chunk of inPieces(tarFile(members), 65_536)) {
+        yield chunk as Buffer
+        await store.prune({ minAgeMs: 0 })
+      }
+    }
+    await importModels(store, pruned())
+    await expectWhole()
+  })
+
+  it.each([
+    ['is done', tarFile(honestMembers)],
+    ['fails at its first bytes', Buffer.from('nothing '.repeat(1000))],
+    ['fails later', tarFile([...honestMembers.slice(0, 4), { name: 'evil' }, ...blobs])],
+  ])('that %s lets go of its source', async (_, bytes) => {
+    let isClosed = false
+    async function* source() {
+      try {
+        yield* inPieces(bytes, 10_000) as AsyncIterable<Buffer>
+        yield Buffer.alloc(512)
+      } finally {
+        isClosed = true
+      }
+    }
+    await importModels(store, source()).result.catch(() => {})
+    await expect.poll(() => isClosed).toBe(true)
+  })
+
   it('gives on the failure of its source', async () => {
     async function* broken() {
       yield tarFile(honestMembers).subarray(0, 3000)
