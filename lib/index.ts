@@ -58,8 +58,15 @@ export {
 } from './runtime/index.js'
 export { create, type ConversionOptions, type Creation, type CreateOptions } from './create/index.js'
 export {
+  exportModels,
+  importModels,
   pull,
   push,
+  type ArchiveSink,
+  type Export,
+  type ExportOptions,
+  type Import,
+  type ImportOptions,
   type Pull,
   type PullOptions,
   type PullProgress,
