@@ -93,9 +93,9 @@ describe('an archive is taken over', () => {
 })
 
 describe('an import', () => {
-  it('tells how it goes', async () => {
+  it('tells how it goes, and passes over what no manifest names', async () => {
     const news: TransferProgress[] = []
-    for await (const one of load(tarFile(honestMembers))) news.push(one)
+    for await (const one of load(tarFile([...honestMembers, blobMember(Buffer.from('stray'))]))) news.push(one)
     expect([...new Set(news.map(({ status }) => status))]).toEqual([
       'reading archive',
       ...[weights, license, config].map((content) => `loading ${digestOf(content).slice(7, 19)}`),
