@@ -239,7 +239,7 @@ describe('S10: an archive is refused whose index or manifest', () => {
       'gives a name twice',
       withIndex([{ bytes: manifestBytes }, { bytes: manifestBytes, name: 'NS/M:1' }]),
       'ERR_ARCHIVE_INVALID',
-      /twice/,
+      /the name NS\/M:1 stands twice/,
     ],
     ['gives no digest', named({ digest: 'sha256:../../evil' }), 'ERR_DIGEST', /Expected a digest/],
     ['gives a size that is none', named({ size: -1 }), 'ERR_ARCHIVE_INVALID', /size of the manifest/],
