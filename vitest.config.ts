@@ -8,7 +8,7 @@ const pure = [
   'test/gguf/!(agreement).test.ts',
   'test/model/!(contract|*-native).test.ts',
   'test/store/!(crash|disk-full|processes|upkeep-crash).test.ts',
-  'test/transfer/{byte-range,download,https,reference,zip}.test.ts',
+  'test/transfer/{byte-range,download,https,hub-files,reference,zip}.test.ts',
 ]
 
 export default defineConfig({

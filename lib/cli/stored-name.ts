@@ -1,13 +1,12 @@
 import { LlameroError } from '../errors.js'
 import { parseName, type ModelName } from '../store/index.js'
-import { packageModelName, parseReference } from '../transfer/index.js'
+import { modelNameOf, parseReference } from '../transfer/index.js'
 
-/** The name of a model of the store, as a person types it: as `list` shows it, or as the package it came from. */
+/** The name of a model of the store, as a person types it: as `list` shows it, or as the repository or package it came from. */
 export function storedName(text: string): ModelName {
-  if (!text.startsWith('pypi:')) return parseName(text)
-  const reference = parseReference(text)
-  if (reference.type !== 'pypi') throw new LlameroError('ERR_INTERNAL')
-  return packageModelName(reference)
+  // A path is no name that a reference has: what looks like one is a model that is called so.
+  const reference = text === '' ? undefined : parseReference(text)
+  return reference === undefined || reference.type === 'file' ? parseName(text) : modelNameOf(reference)
 }
 
 /** Says in Ollama's words, with the name as it was typed, that a model is not there. */

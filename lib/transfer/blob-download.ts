@@ -6,8 +6,21 @@ import { underBlobLock } from './blob-lock.js'
 import { requestRange } from './byte-range.js'
 import { download } from './download.js'
 import { ByteMeter } from './progress.js'
+import type { HttpSettings } from './http-client.js'
 import type { PullContext } from './pull-context.js'
-import type { RegistryClient } from './registry-client.js'
+import { retrying, type RetryOptions } from './retry.js'
+
+/** Where the bytes of a blob are to be had. */
+export interface BlobSource {
+  readonly url: URL
+  readonly settings: HttpSettings
+  readonly retry?: RetryOptions | undefined
+  /** What the server said of the very file that is meant; an answer that says something else is another file's. */
+  readonly validator?: string | undefined
+}
+
+/** What bytes are collected for: their own digest, or a name for them where that is not known before they are here. */
+export type BlobTarget = Pick<Layer, 'digest' | 'size'>
 
 /** A piece of a blob that is fetched by itself. */
 export interface BlobPart {
@@ -31,11 +44,11 @@ export function planParts(sizeBytes: number, partBytes?: number): readonly BlobP
 }
 
 /**
- * Gets a blob of a registry into the store, verified. One that is here already is hashed, not believed; what an earlier
+ * Gets a blob into the store, verified. One that is here already is hashed, not believed; what an earlier
  * pull kept is gone on with, and dropped once if the whole then has another digest.
  * Errors: `ERR_REGISTRY`, `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`.
  */
-export async function pullBlob(context: PullContext, client: RegistryClient, layer: Layer): Promise<void> {
+export async function pullBlob(context: PullContext, source: BlobSource, layer: BlobTarget): Promise<void> {
   const { store, report, signal } = context
   const { digest, size } = layer
   const status = `pulling ${shortDigest(digest)}`
@@ -43,23 +56,21 @@ export async function pullBlob(context: PullContext, client: RegistryClient, lay
     const isHere = (await store.blobs.sizeBytes(digest)) === size && (await store.blobs.claim(digest, { signal }))
     if (!isHere) {
       report({ status, digest, total: size })
-      await fetchBlob(context, client, layer)
+      await fetchBlob(context, source, layer)
       await store.partials.removeAll(digest)
     }
     report({ status, digest, total: size, completed: size })
   })
 }
 
-async function fetchBlob(context: PullContext, client: RegistryClient, layer: Layer): Promise<void> {
+async function fetchBlob(context: PullContext, source: BlobSource, layer: BlobTarget): Promise<void> {
   const { store, signal } = context
   const { digest, size } = layer
   for (;;) {
     const kept = await store.partials.totalBytes(digest)
     try {
-      // Twice: the parts, and the blob that they are joined to.
-      await store.requireSpace(Math.max(0, size - kept) + size, 'download the model')
-      const paths = await fetchParts(context, client, layer)
-      await store.blobs.ingest(joined(paths), { digest, sizeBytes: size, signal })
+      const bytes = await fetchParts(context, source, layer)
+      await store.blobs.ingest(bytes, { digest, sizeBytes: size, signal })
       return
     } catch (error) {
       if (!(error instanceof LlameroError) || error.code !== 'ERR_DIGEST') throw error
@@ -69,9 +80,20 @@ async function fetchBlob(context: PullContext, client: RegistryClient, layer: La
   }
 }
 
-async function fetchParts(context: PullContext, client: RegistryClient, { digest, size }: Layer): Promise<string[]> {
+/**
+ * Fetches what an earlier try did not keep, in parts at the same time, and hands back the whole as it lies on disk. The
+ * caller holds the lock of the digest, verifies, and removes the parts. Errors: `ERR_REGISTRY`, `ERR_DISK_FULL`, `ERR_STORE`.
+ */
+export async function fetchParts(
+  context: PullContext,
+  source: BlobSource,
+  { digest, size }: BlobTarget,
+): Promise<AsyncIterable<Uint8Array>> {
   const { store, report, partBytes } = context
-  const parts = await partsFor(client, client.blobUrl(digest), planParts(size, partBytes), size)
+  const kept = await store.partials.totalBytes(digest)
+  // Twice: the parts, and the blob that they are joined to.
+  await store.requireSpace(Math.max(0, size - kept) + size, 'download the model')
+  const parts = await partsFor(source, planParts(size, partBytes), size, context.signal)
   const stopping = new AbortController()
   const signal = AbortSignal.any([context.signal, stopping.signal])
   // Node warns of a leak where more than ten requests listen.
@@ -89,9 +111,9 @@ async function fetchParts(context: PullContext, client: RegistryClient, { digest
           size,
         )
       }
-      const { settings, retry } = client
-      const options = { settings, ...range, maxBytes: size, onProgress, signal, ...(retry && { retry }) }
-      await download(client.blobUrl(digest), partial, options)
+      const { url, settings, validator, retry } = source
+      const options = { settings, ...range, validator, maxBytes: size, onProgress, signal, ...(retry && { retry }) }
+      await download(url, partial, options)
     } finally {
       await partial.close()
     }
@@ -110,23 +132,20 @@ async function fetchParts(context: PullContext, client: RegistryClient, { digest
   }
   await Promise.all(Array.from({ length: Math.min(mostConnections, parts.length) }, worker))
   if (failure !== undefined) throw failure.error
-  return identities.map((part) => store.partials.path(digest, part))
+  return joined(identities.map((part) => store.partials.path(digest, part)))
 }
 
 /** The parts to fetch: one, where the server sends whole files only. */
 async function partsFor(
-  client: RegistryClient,
-  url: URL,
+  { url, settings, retry }: BlobSource,
   parts: readonly BlobPart[],
   sizeBytes: number,
+  signal: AbortSignal,
 ): Promise<readonly BlobPart[]> {
   if (parts.length <= 1) return parts
-  const answer = await client.again(() =>
-    requestRange(
-      url,
-      { start: 0, end: 0 },
-      { settings: client.settings, signal: client.signal, idleMs: client.retry?.idleMs },
-    ),
+  const answer = await retrying(
+    () => requestRange(url, { start: 0, end: 0 }, { settings, signal, idleMs: retry?.idleMs }),
+    { retry, signal },
   )
   answer?.discard()
   return answer?.isPartial === true ? parts : [{ start: 0, length: sizeBytes }]
@@ -138,7 +157,7 @@ async function* joined(paths: readonly string[]): AsyncGenerator<Uint8Array> {
   }
 }
 
-function mismatch({ digest }: Layer, cause: LlameroError): LlameroError {
+function mismatch({ digest }: BlobTarget, cause: LlameroError): LlameroError {
   const { actual } = cause.details
   const found = typeof actual === 'string' ? `got ${actual}` : cause.message
   return new LlameroError(

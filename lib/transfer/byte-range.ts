@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { httpGet, type GetOptions } from './http-client.js'
-import { connectionFailure, transferFailure } from './transfer-failure.js'
+import { connectionFailure, statusFailed, transferFailure } from './transfer-failure.js'
 
 /** A readable answer that begins at a known byte. */
 export interface RangeAnswer {
@@ -10,6 +10,8 @@ export interface RangeAnswer {
   readonly totalBytes: number | undefined
   /** Whether the server understands ranges. */
   readonly isPartial: boolean
+  /** What tells this state of the file from others: its entity tag, else its date. */
+  readonly validator: string | undefined
   readonly body: AsyncIterable<Uint8Array>
   /** Closes the connection; further bytes are lost. */
   discard(): void
@@ -34,7 +36,7 @@ export async function requestRange(
   if (status === 200) return answer(response, 0, contentLength(response), false, options)
   response.destroy()
   if (status === 416) return undefined
-  throw transferFailure('status', `The server answered ${status} to the download.`, undefined, status)
+  throw statusFailed(response, `The server answered ${status} to the download.`)
 }
 
 function partialAnswer(response: IncomingMessage, wanted: WantedRange, options: GetOptions): RangeAnswer {
@@ -61,7 +63,15 @@ function answer(
   isPartial: boolean,
   { signal }: GetOptions,
 ): RangeAnswer {
-  return { start, totalBytes, isPartial, body: bodyOf(response, signal), discard: () => void response.destroy() }
+  const { etag, 'last-modified': date } = response.headers
+  return {
+    start,
+    totalBytes,
+    isPartial,
+    validator: etag ?? date,
+    body: bodyOf(response, signal),
+    discard: () => void response.destroy(),
+  }
 }
 
 async function* bodyOf(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {

@@ -10,6 +10,8 @@ export interface DownloadOptions {
   readonly start?: number
   /** Bytes to fetch; to the end of the file if left out. */
   readonly length?: number | undefined
+  /** Of the file that is meant; an answer with another {@link RangeAnswer.validator} is refused. */
+  readonly validator?: string | undefined
   /** No file is longer than this. */
   readonly maxBytes: number
   /** Called with the bytes kept and, once it is known, with how many there will be. */
@@ -50,6 +52,10 @@ async function attempt(url: URL, into: PartialFile, options: DownloadOptions): P
     // Asking for what lies behind the end is how one learns that everything is there; a digest has the last word.
     if (options.length === undefined && into.sizeBytes > 0) return
     throw transferFailure('protocol', 'The file on the server is shorter than its index says.')
+  }
+  if (options.validator !== undefined && answer.validator !== options.validator) {
+    answer.discard()
+    throw transferFailure('protocol', 'The file on the server was replaced during the download. Fetch it again.')
   }
   const length = options.length ?? (answer.totalBytes === undefined ? undefined : answer.totalBytes - start)
   if ((length ?? 0) > maxBytes) {

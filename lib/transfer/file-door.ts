@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { LlameroError } from '../errors.js'
 import {
   checkModel,
@@ -9,6 +8,7 @@ import {
   type ModelName,
   type StoredModel,
 } from '../store/index.js'
+import { plainStem } from './plain-name.js'
 import { ByteMeter } from './progress.js'
 import { tellingRemoval, type PullContext } from './pull-context.js'
 
@@ -44,15 +44,11 @@ export async function importFile(context: PullContext, path: string, name: Model
 
 /** The name of an imported file: the host is `file`, the model what the file is called without its extension. */
 export function fileModelName(path: string): ModelName {
-  const stem = basename(path)
-    .replace(/\.gguf$/i, '')
-    .replace(/[^A-Za-z0-9_.-]/g, '-')
-    .replace(/^[^A-Za-z0-9_]+/, '')
   return checkName({
     scheme: 'https',
     host: 'file',
     namespace: 'library',
-    model: stem.slice(0, 80) || 'model',
+    model: plainStem(path),
     tag: 'latest',
   })
 }

@@ -25,7 +25,7 @@ export interface HttpSettings {
 export interface Authorizer {
   /** The Authorization header of a request; undefined for addresses that must not see one. */
   headerFor(url: URL): string | undefined
-  /** Takes the `WWW-Authenticate` of a refused request. Whether it is worth asking again. */
+  /** Takes the `WWW-Authenticate` of a refused request, '' if it has none. Whether it is worth asking again. */
   answer(url: URL, refused: RefusedRequest): Promise<boolean>
 }
 
@@ -108,8 +108,8 @@ export async function httpSend(url: URL, options: SendOptions): Promise<Incoming
   for (let answers = 0; ; answers += 1) {
     const authorization = authorizer?.headerFor(url)
     const response = await send(url, options, authorization)
-    const challenge = response.headers['www-authenticate']
-    if (response.statusCode !== 401 || challenge === undefined || answers === mostAnswers) return response
+    if (response.statusCode !== 401 || answers === mostAnswers) return response
+    const challenge = response.headers['www-authenticate'] ?? ''
     const refused = { challenge, authorization, isAgain: answers > 0, signal: options.signal }
     if (authorizer === undefined || !(await authorizer.answer(url, refused))) return response
     response.destroy()

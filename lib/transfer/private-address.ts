@@ -34,6 +34,11 @@ export function isPrivateAddress(address: string): boolean {
   return family !== 0 && special.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
+/** Whether an address means this machine itself, as it is written. */
+export function isLoopback({ hostname }: URL): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/i.test(hostname)
+}
+
 /** Whether the host of an address is written as a private IP address, or as a name that always means this machine. */
 export function hasPrivateHost({ hostname }: URL): boolean {
   return /(^|\.)localhost\.?$/i.test(hostname) || isPrivateAddress(hostname.replace(/^\[|\]$/g, ''))

