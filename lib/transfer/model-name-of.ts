@@ -3,6 +3,7 @@ import { fileModelName } from './file-door.js'
 import { hubModelName } from './hub-reference.js'
 import { packageModelName } from './package-reference.js'
 import type { Reference } from './reference.js'
+import { urlModelName } from './url-reference.js'
 
 /** The name under which the store keeps what a reference means, unless another one is asked for. */
 export function modelNameOf(reference: Reference): ModelName {
@@ -11,6 +12,8 @@ export function modelNameOf(reference: Reference): ModelName {
       return reference.name
     case 'hub':
       return hubModelName(reference)
+    case 'url':
+      return urlModelName(reference)
     case 'pypi':
       return packageModelName(reference)
     case 'file':

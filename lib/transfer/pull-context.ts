@@ -11,7 +11,7 @@ export interface PullContext {
   readonly pip?: readonly string[] | undefined
   readonly variables?: ProxyVariables | undefined
   readonly retry?: RetryOptions | undefined
-  /** Registries are asked by plain http. */
+  /** Registries are asked by plain http, and addresses may be plain http. */
   readonly insecure?: boolean | undefined
   /** Path of the ed25519 key. */
   readonly identity?: string | undefined

