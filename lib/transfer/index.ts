@@ -9,6 +9,7 @@ export { ByteMeter, type PullProgress, type TransferProgress } from './progress.
 export { pull, type Pull, type PullOptions } from './pull.js'
 export { push, pushedPlace, type Push, type PushOptions } from './push.js'
 export type { HubReference } from './hub-reference.js'
+export type { NpmReference } from './npm-reference.js'
 export type { PackageReference } from './package-reference.js'
 export { parseReference, type Reference } from './reference.js'
 export { runTransfer, type RunningTransfer, type TransferWork } from './running.js'

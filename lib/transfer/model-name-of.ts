@@ -1,6 +1,7 @@
 import type { ModelName } from '../store/index.js'
 import { fileModelName } from './file-door.js'
 import { hubModelName } from './hub-reference.js'
+import { npmModelName } from './npm-reference.js'
 import { packageModelName } from './package-reference.js'
 import type { Reference } from './reference.js'
 import { urlModelName } from './url-reference.js'
@@ -16,6 +17,8 @@ export function modelNameOf(reference: Reference): ModelName {
       return urlModelName(reference)
     case 'pypi':
       return packageModelName(reference)
+    case 'npm':
+      return npmModelName(reference)
     case 'file':
       return fileModelName(reference.path)
     default:

@@ -1,17 +1,9 @@
-import { spawn } from 'node:child_process'
 import { LlameroError } from '../errors.js'
-import { transferFailure } from './transfer-failure.js'
-
-/** What a run of pip gave. */
-export interface PipOutput {
-  readonly exitCode: number
-  readonly stdout: string
-  readonly stderr: string
-}
+import { runProgram, type ProgramOutput } from './program-output.js'
 
 /** The machine's own pip, with its own settings and environment. */
 export interface PipClient {
-  run(args: readonly string[]): Promise<PipOutput>
+  run(args: readonly string[]): Promise<ProgramOutput>
 }
 
 export interface PipClientOptions {
@@ -30,10 +22,6 @@ export const defaultPipCommands: readonly (readonly string[])[] = [
   ['python', '-m', 'pip'],
 ]
 
-// A report carries the package's whole description.
-const mostOutput = 32 * 1024 * 1024
-const timeoutMs = 30 * 60_000
-
 /** Finds pip on its first use. Errors: `ERR_REGISTRY` if there is none. */
 export function createPipClient({ pip, directory, signal }: PipClientOptions): PipClient {
   if (pip !== undefined && (pip.length === 0 || pip.some((word) => typeof word !== 'string' || word === ''))) {
@@ -47,7 +35,7 @@ export function createPipClient({ pip, directory, signal }: PipClientOptions): P
     async run(args) {
       const commands = known ?? pip
       for (const command of commands === undefined ? defaultPipCommands : [commands]) {
-        const output = await call(command, args, directory, signal)
+        const output = await runProgram([...command, ...args], { directory, signal })
         if (output === undefined || isNoPip(output)) continue
         known = command
         return output
@@ -58,46 +46,8 @@ export function createPipClient({ pip, directory, signal }: PipClientOptions): P
 }
 
 // What a shim without a program behind it says, and a Python without pip.
-function isNoPip({ exitCode, stderr }: PipOutput): boolean {
+function isNoPip({ exitCode, stderr }: ProgramOutput): boolean {
   return exitCode === 127 || (exitCode !== 0 && /No module named pip\b/.test(stderr))
-}
-
-/** Undefined if there is no such program. */
-function call(
-  command: readonly string[],
-  args: readonly string[],
-  cwd: string,
-  signal: AbortSignal | undefined,
-): Promise<PipOutput | undefined> {
-  const [program = '', ...first] = command
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, [...first, ...args], {
-      cwd,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      windowsHide: true,
-      timeout: timeoutMs,
-      ...(signal && { signal }),
-    })
-    const output = { stdout: '', stderr: '' }
-    const collect = (name: keyof typeof output) => {
-      child[name].setEncoding('utf8')
-      child[name].on('data', (text: string) => {
-        output[name] += text
-        if (output[name].length > mostOutput) child.kill()
-      })
-    }
-    collect('stdout')
-    collect('stderr')
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      if (signal?.aborted) reject(signal.reason as Error)
-      else if (error.code === 'ENOENT' || error.code === 'EACCES') resolve(undefined)
-      else reject(transferFailure('unreachable', `pip could not be started (${error.code ?? error.name}).`, error))
-    })
-    child.once('close', (code) => {
-      if (signal?.aborted) reject(signal.reason as Error)
-      else resolve({ exitCode: code ?? -1, ...output })
-    })
-  })
 }
 
 function noPip(pip: readonly string[] | undefined): LlameroError {

