@@ -22,8 +22,8 @@ export function splitModel(what: string, parts: readonly string[]): LlameroError
   const rest = parts.length > shown.length ? ` and ${parts.length - shown.length} more` : ''
   return new LlameroError(
     'ERR_UNSUPPORTED',
-    `${what} is cut into ${parts.length} files (${shown.join(', ')}${rest}), and a split model cannot be stored yet. ` +
-      'Choose a smaller quantization, or join the files with llama-gguf-split --merge and give the path of the result.',
+    `${what} is cut into ${parts.length} files (${shown.join(', ')}${rest}), and a split model is not joined while it is pulled. ` +
+      'Choose another quantization, or download the files into a folder and make a model from it with llamero create, which joins them.',
     { details: { parts } },
   )
 }

@@ -46,7 +46,7 @@ describe('the model of a repository', () => {
     const refused = expect.objectContaining({
       code: 'ERR_UNSUPPORTED',
       details: expect.objectContaining({ parts }) as object,
-      message: expect.stringMatching(/3 files \("Q8_0\/m-Q8_0-00001-of-00003.gguf".*--merge/) as string,
+      message: expect.stringMatching(/3 files \("Q8_0\/m-Q8_0-00001-of-00003.gguf".*llamero create/) as string,
     }) as Error
     expect(() => choose([...parts, 'm-Q4_0.gguf'], 'Q8_0')).toThrow(refused)
     expect(choose([...parts, 'm-Q4_0.gguf'], 'Q4_0').model.path).toBe('m-Q4_0.gguf')

@@ -178,7 +178,7 @@ describe('is refused:', () => {
       /how long/,
       ({ response }) => response.writeHead(200, { 'transfer-encoding': 'chunked' }).end('GGUF'),
     ],
-    ['a part of a model', '/m-00002-of-00003.gguf', 'ERR_UNSUPPORTED', /"m-00001-of-00003.gguf".*--merge/],
+    ['a part of a model', '/m-00002-of-00003.gguf', 'ERR_UNSUPPORTED', /"m-00001-of-00003.gguf".*llamero create/],
   ])('%s', async (_, path, code, message, behave) => {
     const { outcome } = await pullFrom(path, behave)
     expect(outcome).toMatchObject({ code, message: expect.stringMatching(message) as string })
