@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { convert, convertAdapter, type ConvertOptions } from '../convert/index.js'
 import { summarizeModel, type GgufFile } from '../gguf/index.js'
 import { quantizationType, quantize, type QuantizeOptions } from '../runtime/index.js'
@@ -35,7 +36,8 @@ export async function addConverted(
   const meter = new ByteMeter((news) => report({ status, ...news }))
   await store.requireSpace(total, status)
   const target = await scratch.file()
-  await quantize(path, target, {
+  // A relative path could be read as a name.
+  await quantize(resolve(path), target, {
     ...options,
     type,
     signal,

@@ -1,6 +1,7 @@
-import { open, readdir, type FileHandle } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LlameroError } from '../errors.js'
+import { readWithoutWaiting } from '../store/index.js'
 
 /** The files of a folder that a model is made from. */
 export interface FolderContent {
@@ -21,7 +22,9 @@ const formats = [
  * for the pointer of a large file that git has not fetched.
  */
 export async function readFolder(folder: string): Promise<FolderContent> {
-  const names = (await readdir(folder)).sort()
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map(({ name }) => name)
+  names.sort()
   const matching = (pattern: RegExp) => names.filter((name) => pattern.test(name)).map((name) => join(folder, name))
   for (const { format, pattern } of formats) {
     const paths = matching(pattern)
@@ -43,10 +46,16 @@ export async function readFolder(folder: string): Promise<FolderContent> {
   )
 }
 
-/** Throws `ERR_MODEL_INVALID` for a text that git's large file storage left in the place of a file. */
+/**
+ * Throws `ERR_MODEL_INVALID` for what is no regular file, and for a text that git's large file storage left in the place
+ * of one.
+ */
 export async function refusePointer(path: string): Promise<void> {
-  const file: FileHandle = await open(path)
+  // Not waiting: a pipe would never answer.
+  const file = await open(path, readWithoutWaiting)
   try {
+    if (!(await file.stat()).isFile())
+      throw new LlameroError('ERR_MODEL_INVALID', `Expected ${JSON.stringify(path)} to be a regular file.`)
     const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0)
     if (!buffer.toString('latin1', 0, bytesRead).startsWith('version https://git-lfs')) return
   } finally {

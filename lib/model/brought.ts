@@ -30,9 +30,10 @@ export function defaultsOf(
   limits: Limits,
 ): Defaults {
   try {
-    readOptions(generateOptions, options, limits)
+    const fitting = withinContext(options, limits)
+    readOptions(generateOptions, fitting, limits)
     return {
-      options: adapters.length === 0 ? options : { ...options, adapters },
+      options: adapters.length === 0 ? fitting : { ...fitting, adapters },
       system,
       messages: messages.length === 0 ? [] : normalizeMessages(messages),
     }
@@ -43,6 +44,16 @@ export function defaultsOf(
       `What the model brings along is not valid: ${reason} Make a corrected model of it with 'llamero create'.`,
       { cause, ...(cause instanceof LlameroError && { details: cause.details }) },
     )
+  }
+}
+
+// What looks back over more than the context looks back over all of it, whatever context the caller chose.
+function withinContext(options: GenerateOptions, { contextSize }: Limits): GenerateOptions {
+  const { repeatLastN, keep } = options
+  return {
+    ...options,
+    ...(repeatLastN !== undefined && { repeatLastN: Math.min(repeatLastN, contextSize) }),
+    ...(keep !== undefined && { keep: Math.min(keep, contextSize) }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { copyFile, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
 import { Claims } from './claims.js'
 import { digestHex, parseDigest, type Digest } from './digest.js'
@@ -90,6 +90,7 @@ export class Blobs {
     await this.#claims.add(digest)
     let isGood = false
     try {
+      await this.#touch(digest)
       return (isGood = await this.verify(digest, options))
     } finally {
       if (!isGood) await this.#claims.release([digest])
@@ -103,7 +104,10 @@ export class Blobs {
    */
   async hold(digest: Digest, sizeBytes: number): Promise<boolean> {
     await this.#claims.add(digest)
-    if ((await this.sizeBytes(digest)) === sizeBytes) return true
+    if ((await this.sizeBytes(digest)) === sizeBytes) {
+      await this.#touch(digest)
+      return true
+    }
     await this.#claims.release([digest])
     return false
   }
@@ -174,6 +178,12 @@ export class Blobs {
       if (taken.signal.aborted) return undefined
       throw error
     }
+  }
+
+  // Ollama, which knows no claims, clears what nobody has touched for an hour when it starts.
+  async #touch(digest: Digest): Promise<void> {
+    const now = new Date()
+    await utimes(this.path(digest), now, now).catch(() => {})
   }
 
   async #stat(digest: Digest): Promise<Stats | undefined> {

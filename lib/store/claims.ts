@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { parseDigest, type Digest } from './digest.js'
-import { onDisk } from './disk.js'
+import { onDisk, systemCode } from './disk.js'
 import { claimPath, claimsDirectory, foundPath } from './layout.js'
 import { livenessOf, newToken } from './process-identity.js'
 import { whileReferencesHold } from './references-lock.js'
@@ -62,7 +62,12 @@ export class Claims {
 export async function claimedDigests(directory: string): Promise<ReadonlySet<Digest>> {
   const folder = claimsDirectory(directory)
   const claimed = new Set<Digest>()
-  for (const name of await readdir(folder).catch(() => [])) {
+  // What cannot be looked into may hold claims: only a folder that is not there has none.
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  })
+  for (const name of names) {
     const owner = ownerOf(name)
     if (owner === undefined) continue
     const liveness = await livenessOf(owner)

@@ -87,6 +87,7 @@ export async function modelDetails(
     return readGguf(blobs.path(layer.digest), signal ? { signal } : {})
   }
 
+  refuseManyTexts(model)
   const config = parseConfig(await document(model.config, 'config'))
   if (config === undefined) throw badDocument(displayName, 'config', 'is no JSON object')
   const weights = ofType(mediaTypes.model)[0]
@@ -130,6 +131,28 @@ export async function modelDetails(
     ...(gguf && { header: gguf }),
     ...(projector && { projector: projectorDetails(projector) }),
   }
+}
+
+/** All texts of a model together; each has its own limit too. One blob may stand in a manifest many times. */
+const mostTextBytes = 16 * 1024 * 1024
+
+const textTypes: ReadonlySet<string> = new Set([
+  mediaTypes.template,
+  mediaTypes.prompt,
+  mediaTypes.system,
+  mediaTypes.params,
+  mediaTypes.messages,
+  mediaTypes.license,
+])
+
+function refuseManyTexts({ displayName, layers }: ListedModel): void {
+  const bytes = layers.reduce((sum, { mediaType, size }) => sum + (textTypes.has(mediaType) ? size : 0), 0)
+  if (bytes <= mostTextBytes) return
+  throw badDocument(
+    displayName,
+    'manifest',
+    `names texts of ${bytes} bytes; ${mostTextBytes} are the most that is read`,
+  )
 }
 
 function projectorDetails(header: GgufFile): ProjectorDetails {

@@ -1,18 +1,31 @@
-import type { Dirent } from 'node:fs'
+import type { Dirent, Stats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from './disk.js'
 import { fileToName, manifestsDirectory } from './layout.js'
 import { nameParts, sameName, sameText, type ModelName, type NamePart } from './name.js'
 
+/** What was found in the folder of manifests. */
+export interface ModelIndex {
+  /** In no order. */
+  readonly names: readonly ModelName[]
+  /** Links to what cannot be reached now, perhaps on a disk that is not there: what they lead to may name blobs. */
+  readonly unreachable: readonly string[]
+}
+
+/** The names of all manifests on disk, in no order; see {@link readIndex}. */
+export async function storedNames(directory: string): Promise<readonly ModelName[]> {
+  return (await readIndex(directory)).names
+}
+
 /**
- * The names of all manifests on disk, in no order. Files that are in the wrong place, oddly named or no regular files
- * are passed over.
+ * Looks for manifests, also behind links, as Ollama does. Files that are in the wrong place, oddly named or no regular
+ * files are passed over.
  */
-export async function storedNames(directory: string): Promise<ModelName[]> {
-  const names: ModelName[] = []
-  await walk(manifestsDirectory(directory), [], names)
-  return names
+export async function readIndex(directory: string): Promise<ModelIndex> {
+  const index = { names: [], unreachable: [] }
+  await walk(manifestsDirectory(directory), [], index)
+  return index
 }
 
 /**
@@ -34,17 +47,25 @@ export function storedSpelling(name: ModelName, stored: readonly ModelName[]): M
   }
 }
 
-async function walk(folder: string, above: readonly string[], names: ModelName[]): Promise<void> {
+interface GrowingIndex {
+  readonly names: ModelName[]
+  readonly unreachable: string[]
+}
+
+async function walk(folder: string, above: readonly string[], index: GrowingIndex): Promise<void> {
   const part = nameParts[above.length]
   if (part === undefined) return
   for (const entry of await entries(folder)) {
     const text = fileToName(part, entry.name)
     if (text === undefined) continue
-    if (part !== 'tag') {
-      if (await isFolder(folder, entry)) await walk(join(folder, entry.name), [...above, text], names)
-    } else if (entry.isFile()) {
+    const path = join(folder, entry.name)
+    const found = await behind(path, entry)
+    if (found === undefined) index.unreachable.push(path)
+    else if (part !== 'tag') {
+      if (found.isDirectory()) await walk(path, [...above, text], index)
+    } else if (found.isFile()) {
       const [host = '', namespace = '', model = ''] = above
-      names.push({ scheme: 'https', host, namespace, model, tag: text })
+      index.names.push({ scheme: 'https', host, namespace, model, tag: text })
     }
   }
 }
@@ -58,11 +79,8 @@ async function entries(folder: string): Promise<Dirent[]> {
   }
 }
 
-// Folders may be links (a part of the store on another disk); the fixed depth keeps cycles harmless.
-async function isFolder(folder: string, entry: Dirent): Promise<boolean> {
-  if (!entry.isSymbolicLink()) return entry.isDirectory()
-  return stat(join(folder, entry.name)).then(
-    (found) => found.isDirectory(),
-    () => false,
-  )
+// Both may be links (a part of the store on another disk); the fixed depth keeps cycles harmless.
+async function behind(path: string, entry: Dirent): Promise<Dirent | Stats | undefined> {
+  if (!entry.isSymbolicLink()) return entry
+  return stat(path).catch(() => undefined)
 }

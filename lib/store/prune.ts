@@ -103,11 +103,22 @@ async function renameOldBlobs(directory: string): Promise<string[]> {
 }
 
 async function removeStrays(directory: string, strays: readonly string[], isOld: IsOld, tally: Tally): Promise<void> {
+  const pathOf = (name: string) => foundPath(blobsDirectory(directory), name)
+  const running = new Set<string>()
+  for (const name of strays) {
+    const download = downloadOf(name)
+    if (download !== undefined && !(await isOld(pathOf(name)))) running.add(download)
+  }
   for (const name of strays) {
     // Temporary files of ours live as long as their owner, who may be copying for hours.
-    if (ownerOf(name) !== undefined) continue
-    await removeIfOld(directory, foundPath(blobsDirectory(directory), name), isOld, tally)
+    if (ownerOf(name) !== undefined || running.has(downloadOf(name) ?? '')) continue
+    await removeIfOld(directory, pathOf(name), isOld, tally)
   }
+}
+
+/** Of a file of a download by Ollama, what is downloaded: its parts go on for as long as one of them is young. */
+function downloadOf(name: string): string | undefined {
+  return /^(sha256[-:][0-9a-f]{64})-partial/.exec(name)?.[1]
 }
 
 async function oldBlobs(directory: string, blobs: Blobs, isOld: IsOld): Promise<Digest[]> {

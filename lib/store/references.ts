@@ -1,15 +1,17 @@
+import { relative, sep } from 'node:path'
 import { LlameroError } from '../errors.js'
 import { parseDigest, type Digest } from './digest.js'
 import { onDisk } from './disk.js'
+import { manifestsDirectory } from './layout.js'
 import { readManifestFile, listedModel, type ManifestFile, type StoreWarning } from './manifest-file.js'
-import { storedNames } from './model-index.js'
+import { readIndex } from './model-index.js'
 import { displayName, type ModelName } from './name.js'
 
 /** What the manifests of a store name. */
 export interface References {
   /** Of damaged manifests those that can still be made out in them. */
   readonly digests: ReadonlySet<Digest>
-  /** One for each manifest that is damaged or cannot be read. */
+  /** One for each manifest that is damaged or cannot be read, and each link that leads nowhere. */
   readonly warnings: readonly StoreWarning[]
   /** Whether the bytes of every manifest were seen, so that a blob without a reference has none. */
   readonly isComplete: boolean
@@ -19,8 +21,9 @@ export interface References {
 export async function readReferences(directory: string): Promise<References> {
   const digests = new Set<Digest>()
   const warnings: StoreWarning[] = []
-  let isComplete = true
-  const names = await onDisk({ doing: 'list the models', directory }, () => storedNames(directory))
+  const { names, unreachable } = await onDisk({ doing: 'list the models', directory }, () => readIndex(directory))
+  let isComplete = unreachable.length === 0
+  for (const path of unreachable) warnings.push(unreachableWarning(directory, path))
   for (const name of names) {
     try {
       const file = await readManifestFile(directory, name)
@@ -54,6 +57,12 @@ function faultOf(file: ManifestFile): LlameroError | undefined {
     if (error instanceof LlameroError) return error
     throw error
   }
+}
+
+function unreachableWarning(directory: string, path: string): StoreWarning {
+  const [host = '', namespace = '', model = '', tag = ''] = relative(manifestsDirectory(directory), path).split(sep)
+  const message = `The link ${path} leads to nothing that can be read now, perhaps to a disk that is not there.`
+  return { name: { scheme: 'https', host, namespace, model, tag }, displayName: path, message }
 }
 
 function warning(name: ModelName, { message }: LlameroError): StoreWarning {

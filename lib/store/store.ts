@@ -291,7 +291,7 @@ export class Store {
     await requireSpace(work)
   }
 
-  #names(): Promise<ModelName[]> {
+  #names(): Promise<readonly ModelName[]> {
     return onDisk({ doing: 'list the models', directory: this.directory }, () => storedNames(this.directory))
   }
 

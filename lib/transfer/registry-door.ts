@@ -35,7 +35,8 @@ export async function receiveManifest(context: PullContext, name: ModelName): Pr
 export async function pullManifest(context: PullContext, received: ReceivedModel, as: ModelName): Promise<StoredModel> {
   const client = received.client.trying(context.retry)
   const { name } = client
-  for (const layer of neededBlobs(received.manifest, name)) await pullBlob(context, client.blobSource(layer.digest), layer)
+  for (const layer of neededBlobs(received.manifest, name))
+    await pullBlob(context, client.blobSource(layer.digest), layer)
   context.report({ status: 'verifying sha256 digest' })
   await checkBlobs(context, received.manifest, name)
   context.report({ status: 'writing manifest' })

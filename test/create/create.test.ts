@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { create, type CreateOptions } from '../../lib/create/index.js'
 import { quantize } from '../../lib/runtime/index.js'
@@ -254,6 +254,14 @@ describe('a model whose weights are converted', () => {
     await expectClean(shop.store)
   })
 
+  it('is converted in a store whose folder is named from here', async () => {
+    const { directory } = workshop()
+    const store = new Store({ directory: relative(process.cwd(), mkdtempSync(join(temporary.path, 'from-here-'))) })
+    await make({ directory, store }, 'large', 'FROM weights.gguf')
+    const small = await make({ directory, store }, 'small', 'FROM large', { quantize: 'q8_0' })
+    expect(small.quantization).toBe('Q8_0')
+  })
+
   it('stays as it is where it has the type', async () => {
     const made = await make(workshop(), 'same', 'FROM weights.gguf', { quantize: 'f32' })
     expect(layerOf(made, mediaTypes.model)?.digest).toBe(digestOf(weights))
@@ -318,6 +326,7 @@ describe('what cannot be made', () => {
       'ERR_MODEL_INVALID',
       /Expected ADAPTER to name a LoRA/,
     ],
+    ['an adapter as a draft', 'FROM weights.gguf\nDRAFT adapter.gguf', 'ERR_MODELFILE_INVALID', /weights of one model/],
     [
       'weights as their own draft',
       'FROM weights.gguf\nDRAFT ./weights.gguf',

@@ -30,6 +30,8 @@ describe.skipIf(process.platform === 'win32')('S3, S4: what only looks like a fi
     ['./circle.gguf', 'ERR_MODEL_NOT_FOUND'],
     ['./secret.gguf', 'ERR_MODEL_INVALID'],
     ['./folder', 'ERR_MODEL_INVALID'],
+    ['./pipes', 'ERR_MODEL_NOT_FOUND'],
+    ['./linked', 'ERR_MODEL_INVALID'],
   ]
   it.each(endless)('%s is refused at once, wherever it is named', async (path, code) => {
     const { directory, store } = workshop()
@@ -39,6 +41,10 @@ describe.skipIf(process.platform === 'win32')('S3, S4: what only looks like a fi
     symlinkSync('/etc/passwd', join(directory, 'secret.gguf'))
     mkdirSync(join(directory, 'folder'))
     symlinkSync('/etc/passwd', join(directory, 'folder', 'model.gguf'))
+    for (const name of ['pipes', 'linked']) mkdirSync(join(directory, name))
+    execFileSync('mkfifo', [join(directory, 'pipes', 'model.gguf')])
+    symlinkSync('../pipe', join(directory, 'linked', 'model.gguf'))
+    mkdirSync(join(directory, 'pipes', 'folder.gguf'))
     for (const modelfile of [
       `FROM ${path}`,
       `FROM weights.gguf\nADAPTER ${path}`,
@@ -53,6 +59,20 @@ describe.skipIf(process.platform === 'win32')('S3, S4: what only looks like a fi
       expect(performance.now() - begin).toBeLessThan(3000)
     }
     expect((await store.list()).models).toEqual([])
+  })
+})
+
+describe('S9: a model of very many texts', () => {
+  it('is refused before they are read', async () => {
+    const { load } = await import('../../lib/runtime/index.js')
+    const { directory, store } = workshop()
+    await create(store, 'm', 'FROM weights.gguf', { directory })
+    const { layers } = await store.show('m')
+    const license = await store.addLayer(mediaTypes.license, 'x'.repeat(4_000_000))
+    await store.createModel('m', { layers: [...layers, ...Array.from({ length: 1000 }, () => license)] })
+    const refusal = { code: 'ERR_MANIFEST_INVALID', message: expect.stringMatching(/4\d{9} bytes/) as string }
+    await expect(store.show('m')).rejects.toMatchObject(refusal)
+    await expect(load('m', { modelsDirectory: store.directory, probe: false })).rejects.toMatchObject(refusal)
   })
 })
 

@@ -69,6 +69,12 @@ describe('a model that is loaded from the store', () => {
     expect((await opened({ contextSize: 256 })).info.contextSize).toBe(256)
   })
 
+  it('looks back over its whole context where a parameter says more', async () => {
+    const { opened } = await shop('FROM weights.gguf\nPARAMETER repeat_last_n 16384\nPARAMETER num_keep 9999\n')
+    const model = await opened({ contextSize: 256 })
+    expect((await model.chat('Why?', { maxTokens: 2, ignoreEos: true })).usage.outputTokens).toBe(2)
+  })
+
   it('answers with its adapter unless others are chosen', async () => {
     const { directory, opened } = await shop('FROM weights.gguf\nADAPTER adapter.gguf\n')
     const model = await opened()

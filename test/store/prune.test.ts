@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { digestOf, Store } from '../../lib/store/index.js'
@@ -141,5 +151,67 @@ describe('prune', () => {
     expect(readdirSync(claims)).toHaveLength(1)
     utimesSync(elsewhere, 1, 1)
     expect((await store.prune({ minAgeMs: 0 })).removedBlobs).toEqual([orphanDigest])
+  })
+})
+
+describe('what prune cannot see', () => {
+  it.skipIf(process.platform === 'win32')(
+    'keeps everything: manifests behind links, links to nothing (POSIX links)',
+    async () => {
+      await createModel(store, 'a')
+      const real = manifestFile(store, 'a')
+      const elsewhere = join(store.directory, 'elsewhere')
+      renameSync(real, elsewhere)
+      symlinkSync(elsewhere, real)
+      expect((await store.list()).models.map(({ displayName }) => displayName)).toEqual(['a:latest'])
+      age(store, 'blobs')
+      expect(await store.prune()).toMatchObject({ warnings: [] })
+      await expectClean(store)
+      expect((await store.resolve('a')).displayName).toBe('a:latest')
+
+      const before = blobFiles(store)
+      renameSync(elsewhere, `${elsewhere}-gone`)
+      age(store, 'blobs')
+      const { warnings } = await store.prune()
+      expect(warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/^The link .* leads to nothing/)])
+      expect(blobFiles(store)).toEqual(before)
+    },
+  )
+
+  it.skipIf(process.platform === 'win32')(
+    'keeps everything behind a folder that is a link to nothing (POSIX links)',
+    async () => {
+      await createModel(store, 'host.example/ns/a')
+      const host = join(store.directory, 'manifests', 'host.example')
+      rmSync(host, { recursive: true })
+      symlinkSync('/nowhere/at/all', host)
+      const before = blobFiles(store)
+      age(store, 'blobs')
+      expect((await store.prune()).warnings).toHaveLength(1)
+      expect(blobFiles(store)).toEqual(before)
+    },
+  )
+
+  it('keeps all parts of a download by Ollama while one of them is young', async () => {
+    const stem = `sha256-${'ab'.repeat(32)}-partial`
+    mkdirSync(join(store.directory, 'blobs'), { recursive: true })
+    for (const name of [stem, `${stem}-0`, `${stem}-1`]) writeFileSync(join(store.directory, 'blobs', name), 'x')
+    age(store, 'blobs')
+    const now = Date.now() / 1000
+    utimesSync(join(store.directory, 'blobs', stem), now, now)
+    await store.prune()
+    expect(blobFiles(store)).toEqual([stem, `${stem}-0`, `${stem}-1`])
+    age(store, 'blobs')
+    await store.prune()
+    expect(blobFiles(store)).toEqual([])
+  })
+
+  it('gives what is claimed or held a new date, by which Ollama spares it', async () => {
+    const { digest, sizeBytes } = await store.blobs.ingest([weights])
+    for (const use of [() => store.blobs.claim(digest), () => store.blobs.hold(digest, sizeBytes)]) {
+      age(store, 'blobs')
+      expect(await use()).toBe(true)
+      expect(Date.now() - statSync(store.blobs.path(digest)).mtimeMs).toBeLessThan(60_000)
+    }
   })
 })
