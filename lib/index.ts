@@ -56,7 +56,13 @@ export {
   type QuantizeOptions,
   type QuantizeResult,
 } from './runtime/index.js'
-export { create, type ConversionOptions, type Creation, type CreateOptions } from './create/index.js'
+export {
+  create,
+  type BasePullOptions,
+  type ConversionOptions,
+  type Creation,
+  type CreateOptions,
+} from './create/index.js'
 export {
   exportModels,
   importModels,
@@ -66,12 +72,18 @@ export {
   type Export,
   type ExportOptions,
   type Import,
+  type HubReference,
   type ImportOptions,
+  type NpmReference,
   type Pull,
   type PullOptions,
   type PullProgress,
   type Push,
   type PushOptions,
+  type PackageReference,
+  type Reference,
   type RetryOptions,
+  type RunningTransfer,
   type TransferProgress,
+  type UrlReference,
 } from './transfer/index.js'

