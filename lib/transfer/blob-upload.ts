@@ -135,19 +135,23 @@ class BlobUpload {
       const md5s = [...session.md5s, await this.#sendElsewhere(location, response, offset, end)]
       return { location: next, offset: end, md5s, isOllamas: true }
     }
-    if (offset === 0 && [404, 405, 415, 501].includes(response.statusCode ?? 0)) {
+    const { statusCode: status = 0 } = response
+    if (this.#mostHeld === 0 && [404, 405, 415, 501].includes(status)) {
       response.destroy()
       this.#sendsWhole = true
       throw transferFailure('broken', 'The registry takes no chunks.')
     }
-    // It has more or less than we believed; the next try asks.
-    if (response.statusCode === 416) {
+    // It has more or less than it said, or nothing any more: asking again would bring the same answer.
+    if (status === 416 || status === 404) {
       response.destroy()
-      throw transferFailure('broken', 'The registry expected another part of the blob.')
+      this.#session = undefined
+      const what = status === 416 ? 'expected another part of the blob' : 'has forgotten the upload'
+      throw transferFailure('broken', `The registry ${what}.`)
     }
     await this.#client.requireStatus(response, 201, 202, 204)
     response.destroy()
-    const held = heldBytes(response) ?? end
+    // After a single byte the range is that of an empty upload.
+    const held = end === 1 ? end : (heldBytes(response) ?? end)
     if (held <= offset || held > end) {
       throw transferFailure('protocol', 'The registry says that it has another part of the blob than was sent.')
     }
@@ -226,8 +230,9 @@ function nextLocation(
   throw transferFailure('protocol', 'The registry wants the upload at an address that is not its own.')
 }
 
-/** How many bytes of an upload a registry says to have. */
+/** How many bytes of an upload a registry says to have. Docker's says `0-0` of an empty one, as it would of one byte. */
 function heldBytes({ headers }: IncomingMessage): number | undefined {
   const last = /^(?:bytes=)?0-(\d{1,16})$/.exec(headers.range ?? '')?.[1]
-  return last === undefined ? undefined : Number(last) + 1
+  if (last === undefined) return undefined
+  return Number(last) === 0 ? 0 : Number(last) + 1
 }

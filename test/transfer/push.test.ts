@@ -108,10 +108,27 @@ describe('a push', () => {
       behave(call)
     }
   }
+  const isFirstChunk = ({ request, method }: Call) =>
+    method === 'PATCH' && request.headers['content-range']?.startsWith('0-') === true
   const isSecondChunk = ({ request, method }: Call) =>
     method === 'PATCH' && request.headers['content-range']?.startsWith(`${chunkBytes}-`) === true
   const interrupted: [string, RegistryScript['behave'], number][] = [
     ['a reset before a chunk', once(isSecondChunk, ({ request }) => request.socket.destroy()), 5],
+    ['a reset before the first chunk', once(isFirstChunk, ({ request }) => request.socket.destroy()), 5],
+    [
+      'a 404 for a later chunk: a forgotten upload',
+      once(isSecondChunk, ({ response }) => void response.writeHead(404).end()),
+      6,
+    ],
+    [
+      'an upload that it takes for another part than it says',
+      (() => {
+        const broken = once(isSecondChunk, ({ response }) => void response.writeHead(500).end())
+        return (call: Call) =>
+          call.method === 'GET' ? void call.response.writeHead(204, { range: '0-0' }).end() : broken(call)
+      })(),
+      7,
+    ],
     ['a 503 for a chunk', once(isSecondChunk, ({ response }) => void response.writeHead(503).end()), 5],
     [
       'an answer that is lost',
@@ -281,6 +298,11 @@ describe('a push', () => {
               : call.honest(),
       },
       /answered 500/,
+    ],
+    [
+      'a chunk that finds its upload forgotten again and again',
+      { behave: only(isSecondChunk, ({ response }) => void response.writeHead(404).end()) },
+      /has forgotten the upload/,
     ],
     ['silence', { behave: only(isUpload, () => undefined) }, /sent nothing/],
   ]
