@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { shortDigest, type Layer } from '../store/index.js'
 import { ByteMeter } from './progress.js'
-import type { RegistryClient, Upload } from './registry-client.js'
+import type { Elsewhere, RegistryClient, Upload } from './registry-client.js'
 import { retrying } from './retry.js'
 import type { TransferWork } from './running.js'
 import { transferFailure } from './transfer-failure.js'
@@ -130,9 +130,9 @@ class BlobUpload {
     const headers = { ...upload.headers, 'content-range': `${offset}-${end - 1}`, 'x-redirect-uploads': '1' }
     const response = await this.#client.send(location, { ...upload, method: 'PATCH', headers })
     if (response.statusCode === 307) {
-      response.destroy()
+      const elsewhere = this.#elsewhere(location, response)
       const next = nextLocation(location, response, 'docker-upload-location')
-      const md5s = [...session.md5s, await this.#sendElsewhere(location, response, offset, end)]
+      const md5s = [...session.md5s, await this.#sendElsewhere(elsewhere, offset, end)]
       return { location: next, offset: end, md5s, isOllamas: true }
     }
     const { statusCode: status = 0 } = response
@@ -158,10 +158,18 @@ class BlobUpload {
     return { ...session, location: nextLocation(location, response), offset: held, md5s: [...session.md5s, md5()] }
   }
 
-  #sendElsewhere(from: URL, answer: IncomingMessage, start: number, end: number): Promise<Buffer> {
+  #elsewhere(from: URL, answer: IncomingMessage): Elsewhere {
+    try {
+      return this.#client.elsewhere(from, answer)
+    } finally {
+      answer.destroy()
+    }
+  }
+
+  #sendElsewhere(elsewhere: Elsewhere, start: number, end: number): Promise<Buffer> {
     return this.#client.again(async () => {
       const { upload, md5 } = this.#body(start, end)
-      const response = await this.#client.sendElsewhere(from, answer, { ...upload, method: 'PUT' })
+      const response = await this.#client.sendElsewhere(elsewhere, { ...upload, method: 'PUT' })
       await this.#client.requireStatus(response, 200, 201, 202, 204)
       response.destroy()
       return md5()

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
 import { LlameroError } from '../errors.js'
 import { digestOf, displayName, manifestLimits, mediaTypes, type Digest, type ModelName } from '../store/index.js'
@@ -45,6 +46,12 @@ export interface Upload {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: () => Readable
   readonly idleMs?: number
+}
+
+/** Where a registry redirects an upload. */
+export interface Elsewhere {
+  readonly url: URL
+  readonly lookup: LookupFunction | undefined
 }
 
 const acceptedManifests = [mediaTypes.manifest, mediaTypes.ociManifest].join(', ')
@@ -206,12 +213,16 @@ export class RegistryClient {
     throw transferFailure('refused', `${refusal(status, this.settings).message} It says: ${reason}`, undefined, status)
   }
 
-  /** Sends something to where an answer of the registry redirects it, without credentials. */
-  async sendElsewhere(from: URL, answer: IncomingMessage, upload: Upload): Promise<IncomingMessage> {
+  /** Where an answer of the registry redirects to; it must still be open, since its address tells whom we may follow. */
+  elsewhere(from: URL, answer: IncomingMessage): Elsewhere {
+    const lookup = lookupBehind(from, answer, this.settings)
+    return { url: redirected(from, answer.headers.location ?? '', lookup), lookup }
+  }
+
+  /** Sends something to where the registry redirects it, without credentials. */
+  async sendElsewhere({ url, lookup }: Elsewhere, upload: Upload): Promise<IncomingMessage> {
     const { authorizer: _authorizer, ...settings } = this.settings
-    const lookup = lookupBehind(from, answer, settings)
-    const to = redirected(from, answer.headers.location ?? '', lookup)
-    return httpSend(to, { ...this.#sending(upload), settings, lookup })
+    return httpSend(url, { ...this.#sending(upload), settings, lookup })
   }
 
   /** Tries again what may pass. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import dns from 'node:dns'
 import { rmSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { mediaTypes } from '../../lib/store/index.js'
 import { push, pushedPlace, type PushOptions, type TransferProgress } from '../../lib/transfer/index.js'
 import { parseName } from '../../lib/store/index.js'
@@ -232,6 +233,38 @@ describe('a push', () => {
     const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest()
     expect(commits[0]?.get('digest')).toBe(model.digest)
     expect(commits[0]?.get('etag')).toBe(`${md5(Buffer.concat(parts.map(md5))).toString('hex')}-4`)
+  })
+
+  it('of a private registry that is known by name goes on to its private storage', async () => {
+    const resolve = dns.lookup
+    const lookup = vi.spyOn(dns, 'lookup')
+    lookup.mockImplementation((host: string, ...rest: unknown[]) => {
+      Reflect.apply(resolve, dns, [host === 'registry.test' ? '127.0.0.1' : host, ...rest])
+    })
+    let storedBytes = 0
+    await using storage = await serveFiles({}, ({ request, response }) => {
+      request.on('data', (part: Buffer) => (storedBytes += part.length))
+      request.on('end', () => response.writeHead(200).end())
+    })
+    await using registry = await serveRegistry({
+      blobs: [license],
+      behave: (call) => {
+        const { response, method, path } = call
+        const own = '/v2/ns/new/blobs/uploads/o'
+        if (method === 'POST') response.writeHead(202, { 'docker-upload-location': own }).end()
+        else if (method === 'PATCH') response.writeHead(307, { location: storage.url.href }).end()
+        else if (method === 'PUT' && path === own) response.writeHead(201).end()
+        else call.honest()
+      },
+    })
+    const name = `registry.test:${registry.url.port}/ns/new:2`
+    try {
+      const { config } = await createModel(name)
+      await push(setup.store, name, { ...setup.options(), chunkBytes }).result
+      expect(storedBytes).toBe(weights.length + config.size)
+    } finally {
+      lookup.mockRestore()
+    }
   })
 
   const isUpload = ({ method }: Call) => method === 'POST'
