@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import { shortDigest, type Layer } from '../store/index.js'
+import { blobBytes } from './blob-bytes.js'
 import { ByteMeter } from './progress.js'
 import type { Elsewhere, RegistryClient, Upload } from './registry-client.js'
 import { retrying } from './retry.js'
@@ -34,7 +35,7 @@ const commitIdleMs = 10 * 60_000
 
 /**
  * Sends a blob, unless the registry has it or can take it over from another repository. After an interruption it goes on
- * where the registry says that it stands. Errors: `ERR_REGISTRY`.
+ * where the registry says that it stands. Errors: `ERR_REGISTRY`, `ERR_STORE` (the blob cannot be read).
  */
 export async function pushBlob(client: RegistryClient, blob: OutgoingBlob, { report }: TransferWork): Promise<void> {
   const { digest, size } = blob.layer
@@ -205,20 +206,19 @@ class BlobUpload {
 
   /** Bytes of the blob as a body, and the checksum of what was sent. */
   #body(start: number, end: number): { readonly upload: Omit<Upload, 'method'>; readonly md5: () => Buffer } {
+    const { layer, path } = this.#blob
+    const onProgress = this.#onProgress
     let hash = createHash('md5')
-    const body = () => {
+    async function* bytes() {
       hash = createHash('md5')
       let sent = start
-      const source = createReadStream(this.#blob.path, {
-        start,
-        end: Math.max(start, end - 1),
-        highWaterMark: 256 * 1024,
-      })
-      return source.on('data', (chunk) => {
+      for await (const chunk of blobBytes({ digest: layer.digest, path, start, end })) {
         hash.update(chunk)
-        this.#onProgress((sent += chunk.length))
-      })
+        onProgress((sent += chunk.length))
+        yield chunk
+      }
     }
+    const body = () => Readable.from(bytes(), { objectMode: false })
     const headers = { 'content-type': octets, 'content-length': String(end - start) }
     return { upload: { headers, ...(end > start && { body }) }, md5: () => hash.digest() }
   }

@@ -1,7 +1,9 @@
+import { LlameroError } from '../errors.js'
 import {
   displayName,
   parseName,
   sameText,
+  withOwnClaims,
   type Layer,
   type ListedModel,
   type ModelName,
@@ -11,7 +13,7 @@ import { pushBlob } from './blob-upload.js'
 import { RegistryClient } from './registry-client.js'
 import type { RetryOptions } from './retry.js'
 import { runTransfer, type RunningTransfer, type TransferWork } from './running.js'
-import { wholeModel } from './whole-model.js'
+import { isWhole, wholeModel } from './whole-model.js'
 
 /** How a model is pushed. */
 export interface PushOptions {
@@ -36,22 +38,24 @@ const usualChunkBytes = 100_000_000
 
 /**
  * Sends a model of the store to the registry that its name says: the blobs that the registry lacks, then the manifest,
- * byte for byte. A push that was interrupted sends no blob again that has arrived.
+ * byte for byte. A push that was interrupted sends no blob again that has arrived. The blobs stay in the store until the
+ * push ends, even if the model is removed.
  *
- * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_STORE` (a blob is missing), `ERR_MANIFEST_INVALID`,
+ * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_NAME_INVALID`, `ERR_STORE` (a blob is missing or cannot be read), `ERR_MANIFEST_INVALID`,
  * `ERR_REGISTRY`.
  */
 export function push(store: Store, name: ModelName | string, options: PushOptions = {}): Push {
   return runTransfer('push', options.signal, async (work) => {
     work.signal.throwIfAborted()
-    return pushModel(store, typeof name === 'string' ? parseName(name) : name, options, work)
+    const parsed = typeof name === 'string' ? parseName(name) : name
+    return withOwnClaims(store, (own) => pushModel(own, parsed, options, work))
   })
 }
 
 async function pushModel(store: Store, name: ModelName, options: PushOptions, work: TransferWork) {
   const { insecure = false, variables, retry, identity, chunkBytes = usualChunkBytes } = options
   work.report({ status: 'retrieving manifest' })
-  const { manifest, bytes, digest, layers } = await wholeModel(store, name)
+  const { manifest, bytes, digest, layers } = await wholeModel(store, name, isHeld)
   const reach = { insecure, variables, retry, identityPath: identity, signal: work.signal }
   const client = await RegistryClient.open(name, reach)
   const sources = await mountSources(store, name)
@@ -62,6 +66,18 @@ async function pushModel(store: Store, name: ModelName, options: PushOptions, wo
   work.report({ status: 'pushing manifest' })
   await client.putManifest(bytes, manifest.mediaType)
   return { name, displayName: displayName(name), manifestDigest: digest }
+}
+
+/** Whether a blob is there in full size, and stays until the store object releases it. */
+async function isHeld(store: Store, layer: Layer): Promise<boolean> {
+  try {
+    return await store.blobs.hold(layer.digest, layer.size)
+  } catch (error) {
+    // Somebody else's store, which we may read but not write: its models can be pushed all the same.
+    const code = error instanceof LlameroError ? error.details.systemCode : undefined
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error
+    return isWhole(store, layer)
+  }
 }
 
 /** The repository that a layer was inherited from, if it is another one at the same registry. */

@@ -11,13 +11,16 @@ export interface WholeModel extends ReadManifest {
 /**
  * Finds a model and sees that its blobs are there in full size.
  * Errors: `ERR_MODEL_NOT_FOUND`, `ERR_MANIFEST_INVALID`, `ERR_STORE` (a blob is missing).
+ *
+ * @param isThere how a blob is looked at
  */
-export async function wholeModel(store: Store, name: ModelName): Promise<WholeModel> {
+export async function wholeModel(store: Store, name: ModelName, isThere = isWhole): Promise<WholeModel> {
   const read = await localManifest(store, name)
   const { layers, config } = read.manifest
   const blobs = [...new Map([...layers, config].map((layer) => [layer.digest, layer])).values()]
-  for (const { digest, size } of blobs) {
-    if ((await store.blobs.sizeBytes(digest)) === size) continue
+  for (const layer of blobs) {
+    if (await isThere(store, layer)) continue
+    const { digest } = layer
     throw new LlameroError(
       'ERR_STORE',
       `${displayName(name)} is damaged: its blob ${digest} is missing or has another size. Pull the model again.`,
@@ -25,6 +28,11 @@ export async function wholeModel(store: Store, name: ModelName): Promise<WholeMo
     )
   }
   return { ...read, layers: blobs }
+}
+
+/** Whether a blob is there in full size. */
+export async function isWhole({ blobs }: Store, { digest, size }: Layer): Promise<boolean> {
+  return (await blobs.sizeBytes(digest)) === size
 }
 
 async function localManifest(store: Store, name: ModelName) {
