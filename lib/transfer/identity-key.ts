@@ -1,5 +1,5 @@
-import { createPrivateKey, generateKeyPairSync, randomInt, sign, type KeyObject } from 'node:crypto'
-import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { createPrivateKey, generateKeyPairSync, randomBytes, randomInt, sign, type KeyObject } from 'node:crypto'
+import { link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { LlameroError } from '../errors.js'
@@ -67,8 +67,16 @@ export function parseIdentityKey(pem: string, path: string): IdentityKey {
     const key = seededKey(pair.subarray(0, 32))
     return { publicKey: publicBlob.toString('base64'), sign: (text) => sign(null, Buffer.from(text), key) }
   } catch (cause) {
+    if (isCutOff(pem)) throw cutOff(path, cause)
     throw unusable(path, cause)
   }
+}
+
+/** Whether this is the beginning of a key, as a program leaves it that dies while it writes one. */
+function isCutOff(pem: string): boolean {
+  const first = '-----BEGIN OPENSSH PRIVATE KEY-----'
+  const text = pem.trim()
+  return first.startsWith(text) || (text.startsWith(first) && !text.includes('-----END OPENSSH PRIVATE KEY-----'))
 }
 
 function seededKey(seed: Uint8Array): KeyObject {
@@ -104,17 +112,33 @@ async function createKeyFile(path: string): Promise<string> {
   const publicBlob = Buffer.concat([field(keyType), field(point)])
   const pem = encodeKey(seed, point, publicBlob)
   await mkdir(dirname(path), { recursive: true, mode: 0o755 })
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(pem)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  const comment = `${userInfo().username}@${hostname()}`
-  await writeFile(`${path}.pub`, `${keyType} ${publicBlob.toString('base64')} ${comment}\n`, { mode: 0o644 })
-  await chmod(path, 0o600)
+  await placeWhole(path, pem)
+  // For people; whoever needs it can make it anew from the key.
+  await writePublicHalf(`${path}.pub`, publicBlob).catch(() => {})
   return pem
+}
+
+/** A file that only its owner can read, there whole or not at all, and never in place of another one: then `EEXIST`. */
+async function placeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(8).toString('hex')}`
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.chmod(0o600)
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await link(temporary, path)
+  } finally {
+    await rm(temporary, { force: true }).catch(() => {})
+  }
+}
+
+async function writePublicHalf(path: string, publicBlob: Buffer): Promise<void> {
+  const comment = `${userInfo().username}@${hostname()}`
+  await writeFile(path, `${keyType} ${publicBlob.toString('base64')} ${comment}\n`, { mode: 0o644 })
 }
 
 function encodeKey(seed: Uint8Array, point: Uint8Array, publicBlob: Uint8Array): string {
@@ -151,6 +175,14 @@ function unusable(path: string, cause: unknown): LlameroError {
   return new LlameroError(
     'ERR_STORE',
     `Expected ${JSON.stringify(path)} to be an ed25519 key in OpenSSH's format without a passphrase, or to be a place where one can be written.`,
+    { cause },
+  )
+}
+
+function cutOff(path: string, cause: unknown): LlameroError {
+  return new LlameroError(
+    'ERR_STORE',
+    `The key ${JSON.stringify(path)} is empty or cut off, as after a crash. Remove the file, so that a new key can be made.`,
     { cause },
   )
 }

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { dirname, join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
 import { encodeManifest } from '../../lib/store/index.js'
 import { parseChallenges } from '../../lib/transfer/challenge.js'
 import { dockerCredentials } from '../../lib/transfer/docker-credentials.js'
@@ -304,6 +305,39 @@ describe("Ollama's key", () => {
     expect(statSync(path()).mode & 0o777).toBe(0o600)
     expect(readFileSync(`${path()}.pub`, 'utf8')).toContain(`ssh-ed25519 ${keys[0]?.publicKey ?? ''} `)
   })
+
+  it('is put in place whole: one that cannot be written leaves nothing behind', async () => {
+    const handle = await open(join(setup.directory, 'any'), 'w')
+    await handle.close()
+    const full = Object.assign(new Error('no room'), { code: 'ENOSPC' })
+    const write = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'writeFile').mockRejectedValue(full)
+    try {
+      await expect(identityKey(path(), { mayCreate: true })).rejects.toMatchObject({ code: 'ERR_STORE', cause: full })
+    } finally {
+      write.mockRestore()
+    }
+    expect(readdirSync(dirname(path()))).toEqual([])
+    expect(await identityKey(path(), { mayCreate: true })).toBeDefined()
+    expect(readdirSync(dirname(path())).sort()).toEqual(['id_ed25519', 'id_ed25519.pub'])
+  })
+
+  it('serves without its public half', async () => {
+    mkdirSync(`${path()}.pub`, { recursive: true })
+    const key = await identityKey(path(), { mayCreate: true })
+    expect((await identityKey(path(), { mayCreate: false }))?.publicKey).toBe(key?.publicKey)
+  })
+
+  it.each(['', '-----BEGIN OPENSSH', '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r'])(
+    'that a crash cut off to %j is to be removed',
+    async (text) => {
+      mkdirSync(dirname(path()), { recursive: true })
+      writeFileSync(path(), text)
+      await expect(identityKey(path(), { mayCreate: true })).rejects.toMatchObject({
+        code: 'ERR_STORE',
+        message: expect.stringMatching(/cut off.*Remove the file/) as string,
+      })
+    },
+  )
 
   const hasSshKeygen = (() => {
     try {
