@@ -111,7 +111,14 @@ export async function httpSend(url: URL, options: SendOptions): Promise<Incoming
     if (response.statusCode !== 401 || answers === mostAnswers) return response
     const challenge = response.headers['www-authenticate'] ?? ''
     const refused = { challenge, authorization, isAgain: answers > 0, signal: options.signal }
-    if (authorizer === undefined || !(await authorizer.answer(url, refused))) return response
+    let isAnswered = false
+    try {
+      isAnswered = (await authorizer?.answer(url, refused)) === true
+    } catch (error) {
+      response.destroy()
+      throw error
+    }
+    if (!isAnswered) return response
     response.destroy()
   }
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -177,6 +178,20 @@ describe('a registry that wants proof', () => {
     })
     expect(connections).toBe(0)
     expect(registry.calls.filter(({ path }) => path === '/token')).toEqual([])
+  })
+
+  it('in a way that cannot be answered is left at once', async () => {
+    let gone: Promise<unknown> | undefined
+    await using registry = await serveRegistry({
+      behave: ({ response }) => {
+        gone = once(response, 'close')
+        response.writeHead(401, { 'www-authenticate': 'Bearer realm="http://127.0.0.2/token"' }).write('no')
+      },
+    })
+    const retry = { attempts: 1, idleMs: 60_000 }
+    expect((await setup.pull(registry, { retry })).outcome).toMatchObject({ code: 'ERR_REGISTRY' })
+    expect(gone).toBeDefined()
+    await gone
   })
 
   it('N3: whose token server redirects, sends no credentials along', async () => {
