@@ -77,7 +77,7 @@ void Convert(const QuantizeOptions& options, const QuantizeProgress& progress, c
   } catch (const std::domain_error&) {
     throw Failure("ERR_OPTION_INVALID",
                   "The model is quantized already: converting it once more costs quality. Quantize its F16 or BF16 "
-                  "original instead, or pass { allowRequantize: true }.");
+                  "original instead, or allow it with allowRequantize (--allow-requantize).");
   } catch (const std::exception& error) {
     if (cancelled.load()) throw Failure("ERR_CANCELLED", "Quantizing was cancelled.");
     throw Failure("ERR_MODEL_REJECTED", std::string("llama.cpp could not quantize the model: ") + error.what() + ".");

@@ -1,3 +1,4 @@
+import { LlameroError } from '../errors.js'
 import { parseModelfile, readRecipe, type Instruction, type Position, type Recipe } from '../modelfile/index.js'
 import { checkName, parseName, withOwnClaims, type ModelName, type Store, type StoredModel } from '../store/index.js'
 import { runTransfer, type RunningTransfer } from '../transfer/index.js'
@@ -40,10 +41,12 @@ export function create(
   store: Store,
   name: ModelName | string,
   modelfile: string | Uint8Array | Iterable<Instruction & Partial<Position>>,
-  { directory = process.cwd(), pull = {}, signal, ...conversion }: CreateOptions = {},
+  options: CreateOptions = {},
 ): Creation {
+  const { directory = process.cwd(), pull = {}, signal, ...conversion } = options
   return runTransfer('making of the model', signal, async (work) => {
     const target = typeof name === 'string' ? parseName(name) : checkName(name)
+    checkNames(options)
     if (conversion.quantize !== undefined) quantizationType(conversion.quantize)
     const recipe = readRecipe(isText(modelfile) ? parseModelfile(modelfile) : modelfile)
     return withOwnClaims(store, async (own) => {
@@ -64,6 +67,8 @@ async function make(
   { pull, conversion }: { readonly pull: BasePullOptions; readonly conversion: ConversionOptions },
 ): Promise<StoredModel> {
   const { store, signal, report } = context
+  if (recipe.template !== undefined)
+    report({ status: 'warning: TEMPLATE is kept for Ollama; llamero renders chats with the template of the weights' })
   for (const parameter of recipe.deprecated) report({ status: `warning: parameter ${parameter} is deprecated` })
   report({ status: 'gathering model components' })
   const components = await gatherComponents(context, recipe, pull)
@@ -82,6 +87,28 @@ async function make(
     signal,
     onUnused: () => report({ status: 'removing unused layers' }),
   })
+}
+
+const optionNames: Readonly<Record<keyof CreateOptions, true>> = {
+  directory: true,
+  pull: true,
+  signal: true,
+  quantize: true,
+  allowRequantize: true,
+  imatrix: true,
+  threads: true,
+  probe: true,
+  probeDirectory: true,
+}
+
+function checkNames(options: CreateOptions): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(optionNames, name))
+  if (unknown === undefined) return
+  throw new LlameroError(
+    'ERR_OPTION_INVALID',
+    `There is no option "${unknown}" of create. Known are ${Object.keys(optionNames).join(', ')}.`,
+    { details: { option: unknown } },
+  )
 }
 
 function isText(modelfile: string | Uint8Array | Iterable<unknown>): modelfile is string | Uint8Array {

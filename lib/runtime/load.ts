@@ -68,8 +68,8 @@ async function findOrPull(store: Store, reference: Reference, options: LoadOptio
     if (options.pull === undefined || options.pull === false) {
       throw new LlameroError(
         'ERR_MODEL_NOT_FOUND',
-        `The model ${JSON.stringify(reference.text)} is not in the store. Fetch it with 'llamero pull ${reference.text}', or pass { pull: true }.`,
-        { cause: error, details: { reference: reference.text } },
+        `The model ${JSON.stringify(reference.text)} is not in the store ${store.directory}. Fetch it with 'llamero pull ${reference.text}', or pass { pull: true }; another store is the option modelsDirectory.`,
+        { cause: error, details: { reference: reference.text, directory: store.directory } },
       )
     }
   }

@@ -23,10 +23,13 @@ export function runTransfer<Value>(
 ): RunningTransfer<Value> {
   const leaving = new AbortController()
   const feed = new ProgressFeed(() => leaving.abort(new LlameroError('ERR_CANCELLED', `The ${what} was stopped.`)))
-  const result = work({
-    signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
-    report: (news) => feed.report(news),
-  })
+  // Not AbortSignal.any: Node 20 lets a timeout that only it listens to be collected.
+  const stop = () => leaving.abort(signal?.reason)
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted === true) stop()
+  const result = work({ signal: leaving.signal, report: (news) => feed.report(news) }).finally(() =>
+    signal?.removeEventListener('abort', stop),
+  )
   result.then(
     () => {
       feed.report({ status: 'success' })

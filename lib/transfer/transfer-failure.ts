@@ -66,6 +66,11 @@ export function connectionFailure(
   if (error instanceof LlameroError) return error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (/^E[A-Z_]+$/.test(code) && !code.startsWith('ERR_')) {
+    if (code === 'EPROTO') {
+      const words =
+        'The server does not answer in https (EPROTO). If it has no encryption, allow that: --insecure, or the option insecure.'
+      return transferFailure('unreachable', words, error)
+    }
     if (brokenCodes.has(code)) return transferFailure('broken', `The connection to the server broke (${code}).`, error)
     return transferFailure(
       'unreachable',

@@ -105,6 +105,7 @@ REQUIRES 0.14.0
     })
     expect(kindsOf(made)).toEqual(['model', 'template', 'system', 'params', 'messages', 'license', 'license'])
     expect(made.statuses).toEqual([
+      'warning: TEMPLATE is kept for Ollama; llamero renders chats with the template of the weights',
       'gathering model components',
       'copying file',
       ...made.layers.map(({ digest }) => `creating new layer ${digest}`),
@@ -356,6 +357,14 @@ describe('what cannot be made', () => {
     await expect(make(shop, 'm', 'FROM pickles')).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
     writeFileSync(join(folder, 'pytorch_model.bin'), 'x')
     await expect(make(shop, 'm', 'FROM pickles')).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' })
+  })
+
+  it('an option that does not exist, by name', async () => {
+    const options = { quantise: 'q8_0' } as CreateOptions
+    await expect(make(workshop(), 'm', 'FROM weights.gguf', options)).rejects.toMatchObject({
+      code: 'ERR_OPTION_INVALID',
+      message: expect.stringMatching(/"quantise".*quantize/) as string,
+    })
   })
 
   it('a name that is no name', async () => {
