@@ -3,6 +3,7 @@ export { exportModels, type Export, type ExportOptions } from './export-models.j
 export { importModels, type Import, type ImportOptions } from './import-models.js'
 export { catalog, findInCatalog, type CatalogEntry, type CatalogPart } from './catalog.js'
 export type { RetryOptions } from './retry.js'
+export { copyIntoStore } from './file-door.js'
 export { locate, type LocatedModel } from './locate.js'
 export { modelNameOf } from './model-name-of.js'
 export { ByteMeter, type PullProgress, type TransferProgress } from './progress.js'

@@ -1,12 +1,10 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { runProgram } from '../../lib/cli/program.js'
 import { Store } from '../../lib/store/index.js'
 import { randomModel } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { fakeOutput } from './fake-output.js'
+import { runInProcess } from './in-process.js'
 
 const temporary = temporaryDirectory()
 const weights = randomModel('llama', { metadata: { 'tokenizer.chat_template': undefined } })
@@ -17,18 +15,7 @@ function workplace() {
   mkdirSync(work)
   writeFileSync(join(work, 'weights.gguf'), weights)
   const store = new Store({ directory: join(directory, 'models') })
-  const llamero = async (...args: readonly string[]) => {
-    const [stdout, stderr] = [fakeOutput(), fakeOutput()]
-    const exitCode = await runProgram(args, {
-      stdin: Readable.from([]),
-      stdout: stdout.output,
-      stderr: stderr.output,
-      interruption: { signal: new AbortController().signal, cause: undefined },
-      modelsDirectory: store.directory,
-      variables: {},
-    })
-    return { exitCode, stdout: stdout.text(), stderr: stderr.text() }
-  }
+  const llamero = (...args: readonly string[]) => runInProcess(store, args)
   const modelfile = (text: string) => {
     const path = join(work, 'My Modelfile')
     writeFileSync(path, text)

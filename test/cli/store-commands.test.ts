@@ -8,6 +8,7 @@ import { mediaTypes, Store } from '../../lib/store/index.js'
 import { age, createModel, putManifest, weights } from '../store/stored-models.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { fakeOutput } from './fake-output.js'
+import { runInProcess } from './in-process.js'
 
 const temporary = temporaryDirectory()
 let store: Store
@@ -16,18 +17,7 @@ beforeEach(() => {
   store = new Store({ directory: join(temporary.path, `store-${(count += 1)}`) })
 })
 
-async function llamero(...args: readonly string[]) {
-  const [stdout, stderr] = [fakeOutput(), fakeOutput()]
-  const exitCode = await runProgram(args, {
-    stdin: Readable.from([]),
-    stdout: stdout.output,
-    stderr: stderr.output,
-    interruption: { signal: new AbortController().signal, cause: undefined },
-    modelsDirectory: store.directory,
-    variables: {},
-  })
-  return { exitCode, stdout: stdout.text(), stderr: stderr.text() }
-}
+const llamero = (...args: readonly string[]) => runInProcess(store, args)
 const names = async () => (await store.list()).models.map(({ displayName }) => displayName).sort()
 
 describe('cp', () => {
