@@ -15,7 +15,7 @@ function workplace() {
   mkdirSync(work)
   writeFileSync(join(work, 'weights.gguf'), weights)
   const store = new Store({ directory: join(directory, 'models') })
-  const llamero = (...args: readonly string[]) => runInProcess(store, args)
+  const llamero = (...args: readonly string[]) => runInProcess(store.directory, args)
   const modelfile = (text: string) => {
     const path = join(work, 'My Modelfile')
     writeFileSync(path, text)

@@ -1,12 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { runProgram } from '../../lib/cli/program.js'
 import { writeScriptedModel } from '../support/scripted-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { freshEnvironment, llamero } from './command-line.js'
-import { fakeOutput } from './fake-output.js'
+import { runInProcess } from './in-process.js'
 
 const temporary = temporaryDirectory()
 const environment = freshEnvironment(temporary.path)
@@ -14,18 +12,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string
 }
 
-async function inProcess(args: readonly string[]) {
-  const [stdout, stderr] = [fakeOutput(), fakeOutput()]
-  const exitCode = await runProgram(args, {
-    stdin: Readable.from([]),
-    stdout: stdout.output,
-    stderr: stderr.output,
-    interruption: { signal: new AbortController().signal, cause: undefined },
-    modelsDirectory: environment.LLAMERO_MODELS,
-    variables: { HTTPS_PROXY: 'http://127.0.0.1:9', DOCKER_CONFIG: temporary.path },
-  })
-  return { exitCode, stdout: stdout.text(), stderr: stderr.text() }
-}
+const variables = { HTTPS_PROXY: 'http://127.0.0.1:9', DOCKER_CONFIG: temporary.path }
+const inProcess = (args: readonly string[]) => runInProcess(environment.LLAMERO_MODELS, args, variables)
 
 it('the program hands its arguments, its version and its exit code through', async () => {
   expect(await llamero(['--version'], { environment })).toMatchObject({

@@ -17,7 +17,7 @@ beforeEach(() => {
   store = new Store({ directory: join(temporary.path, `store-${(count += 1)}`) })
 })
 
-const llamero = (...args: readonly string[]) => runInProcess(store, args)
+const llamero = (...args: readonly string[]) => runInProcess(store.directory, args)
 const names = async () => (await store.list()).models.map(({ displayName }) => displayName).sort()
 
 describe('cp', () => {
