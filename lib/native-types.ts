@@ -3,6 +3,7 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
+import type { NativeGrammarTrigger, NativeThinkingTags } from './native-chat-types.js'
 import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
 import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
@@ -19,6 +20,7 @@ import type {
 import type { QuantizeAddon } from './native-quantize-types.js'
 
 export type { NativeCacheFiles, NativeCacheRoot } from './native-cache-types.js'
+export type * from './native-chat-types.js'
 export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
 export type * from './native-policy-types.js'
@@ -193,6 +195,20 @@ export interface NativeSampler {
   readonly biasValues: Float32Array
   /** GBNF with a rule `root`; '' for none. */
   readonly grammar: string
+  /** It binds only from a trigger on; see {@link NativeChatGrammar}. */
+  readonly grammarLazy: boolean
+  readonly grammarTriggers: readonly NativeGrammarTrigger[]
+  /** The beginning of the answer that the prompt holds already: grammar and thinking begin behind it. */
+  readonly grammarPrefix: string
+  /** Where thinking begins and ends, so that no lazy grammar binds inside it and it can be cut short. */
+  readonly thinking: NativeThinkingLimit | undefined
+}
+
+export interface NativeThinkingLimit extends NativeThinkingTags {
+  /** Most tokens of thinking; -1: no limit. */
+  readonly maxTokens: number
+  /** What is written in its place when they are used up; ends with one of `ends`. */
+  readonly closing: string
 }
 
 export interface NativeRequest extends NativeCacheRoot {
@@ -226,6 +242,8 @@ export interface NativeRequest extends NativeCacheRoot {
   readonly adaptDrafts: boolean
   /** Ask the engine's draft model too, if it has one. */
   readonly draftModel: boolean
+  /** Special tokens whose text belongs to the answer; that of others is left away. */
+  readonly preservedTokens: Int32Array
 }
 
 export interface NativeScaledAdapter {
