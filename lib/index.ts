@@ -1,5 +1,22 @@
 export { errorCodes, LlameroError, type ErrorCode, type LlameroErrorOptions } from './errors.js'
-export type { RenderOptions } from './chat/index.js'
+export {
+  tool,
+  type AudioContent,
+  type ContentPart,
+  type ImageContent,
+  type JsonObject,
+  type JsonValue,
+  type ReasoningLevel,
+  type ReasoningOptions,
+  type Schema,
+  type SchemaOutput,
+  type TextContent,
+  type Tool,
+  type ToolCall,
+  type ToolChoice,
+  type ToolContext,
+  type Tools,
+} from './chat/index.js'
 export {
   Adapter,
   Generation,
@@ -9,6 +26,7 @@ export {
   type AdapterOptions,
   type CacheOptions,
   type CacheType,
+  type ChatOptions,
   type ControlVectorData,
   type DetokenizeOptions,
   type DraftModelInfo,
@@ -33,6 +51,7 @@ export {
   type Pooling,
   type ProgressPart,
   type RankedDocument,
+  type ReasoningPart,
   type RerankOptions,
   type RerankResult,
   type Result,
@@ -41,9 +60,13 @@ export {
   type SessionOptions,
   type ScaledAdapter,
   type SpeculationOptions,
+  type TemplateOptions,
   type TextPart,
   type TokenizeOptions,
   type TokenLogprob,
+  type ToolCallDeltaPart,
+  type ToolCallPart,
+  type ToolResultPart,
   type Usage,
   type XtcOptions,
 } from './model/index.js'

@@ -1,4 +1,30 @@
-export { maxMessages, messageBytes, normalizeMessages, type Message, type Role } from './message.js'
-export { renderPrompt, type RenderOptions, type Renderer } from './render.js'
-export { describeValue, invalidOption } from './value.js'
+export type { AnswerFormat, ChatPrompt, ChatTemplate, Rendering } from './chat-template.js'
+export { noGrammar, plainRendering } from './chat-template.js'
+export {
+  contentText,
+  hasMedia,
+  type AudioContent,
+  type ContentPart,
+  type ImageContent,
+  type TextContent,
+} from './content.js'
+export { renderWithGenericTools } from './generic-tools.js'
+export { JinjaTemplate } from './jinja-template.js'
+export { jsonValue, parseObject, type JsonObject, type JsonValue } from './json.js'
+export { maxMessages, messageBytes, messageTexts, normalizeMessages, type Message, type Role } from './message.js'
+export { checkReasoning, type ReasoningLevel, type ReasoningOptions, type ReasoningValues } from './reasoning.js'
+export { prepareSchema, type PreparedSchema, type Schema, type SchemaOutput } from './schema/index.js'
+export {
+  checkToolChoice,
+  checkTools,
+  tool,
+  type CheckedTool,
+  type Tool,
+  type ToolChoice,
+  type ToolContext,
+  type Tools,
+} from './tool.js'
+export { newCallId, type ToolCall } from './tool-call.js'
+export { outcomeMessage, runTool, type ToolOutcome } from './tool-run.js'
+export { describeValue, invalidOption, unknownField } from './value.js'
 export { wellFormed } from './well-formed.js'

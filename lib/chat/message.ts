@@ -1,5 +1,7 @@
-import { LlameroError } from '../errors.js'
-import { describeValue, invalidOption } from './value.js'
+import type { ContentPart } from './content.js'
+import { contentText, normalizeContent } from './content.js'
+import { normalizeToolCalls, type ToolCall } from './tool-call.js'
+import { invalidOption, unknownField } from './value.js'
 import { wellFormed } from './well-formed.js'
 
 /** Who speaks: instructions for the model, the person, the model, or the result of a tool. */
@@ -8,11 +10,30 @@ export type Role = 'system' | 'user' | 'assistant' | 'tool'
 /** One message of a conversation. */
 export interface Message {
   readonly role: Role
-  /** The text; lone surrogates become U+FFFD. It can hold any characters: special tokens in it stay plain text. */
-  readonly content: string
+  /**
+   * The text, or a list of parts; lone surrogates become U+FFFD. It can hold any characters: special tokens in it stay
+   * plain text.
+   */
+  readonly content: string | readonly ContentPart[]
+  /** What the model thought before it answered; only of the assistant. Its template decides whether it reads it again. */
+  readonly reasoning?: string | undefined
+  /** Tools that the model calls, up to 128; only of the assistant. */
+  readonly toolCalls?: readonly ToolCall[] | undefined
+  /** Which call the result is for; only of a tool. */
+  readonly toolCallId?: string | undefined
+  /** Which tool the result is of; only of a tool. */
+  readonly toolName?: string | undefined
 }
 
 const roles: readonly string[] = ['system', 'user', 'assistant', 'tool'] satisfies Role[]
+
+/** Fields beside role and content, and whose they are. */
+const owners: Readonly<Record<string, Role>> = {
+  reasoning: 'assistant',
+  toolCalls: 'assistant',
+  toolCallId: 'tool',
+  toolName: 'tool',
+}
 
 /** Most messages of one conversation. */
 export const maxMessages = 4096
@@ -35,19 +56,45 @@ function normalizeMessage(message: unknown, name: string): Message {
   if (typeof role !== 'string' || !roles.includes(role)) {
     throw invalidOption(`${name}.role`, `one of ${roles.join(', ')}`, role)
   }
-  if (typeof content !== 'string') throw invalidOption(`${name}.content`, 'a string', content)
-  const unknown = Object.keys(others).find((key) => others[key] !== undefined)
-  if (unknown !== undefined) {
-    throw new LlameroError(
-      'ERR_OPTION_INVALID',
-      `${name} may have the fields role and content; got ${describeValue(unknown)} as another field.`,
-      { details: { option: `${name}.${unknown}`, expected: 'role and content', got: unknown } },
-    )
+  for (const [field, value] of Object.entries(others)) {
+    if (value === undefined) continue
+    const owner = Object.hasOwn(owners, field) ? owners[field] : undefined
+    if (owner === undefined) throw unknownField(name, field, ['role', 'content', ...Object.keys(owners)])
+    if (owner !== role)
+      throw invalidOption(`${name}.${field}`, `absent: it belongs to messages of role ${owner}`, value)
   }
-  return { role: role as Role, content: wellFormed(content) }
+  return {
+    role: role as Role,
+    content: normalizeContent(content, `${name}.content`),
+    ...optionalText(others, 'reasoning', name),
+    ...(others['toolCalls'] !== undefined && {
+      toolCalls: normalizeToolCalls(others['toolCalls'], `${name}.toolCalls`),
+    }),
+    ...optionalText(others, 'toolCallId', name),
+    ...optionalText(others, 'toolName', name),
+  }
 }
 
-/** Bytes of all contents as UTF-8. */
+function optionalText(
+  message: Readonly<Record<string, unknown>>,
+  field: 'reasoning' | 'toolCallId' | 'toolName',
+  name: string,
+): Partial<Message> {
+  const value = message[field]
+  if (value === undefined) return {}
+  if (typeof value !== 'string') throw invalidOption(`${name}.${field}`, 'a string', value)
+  return { [field]: wellFormed(value) }
+}
+
+/** Every text that a template may write of a message. */
+export function messageTexts({ content, reasoning, toolCalls, toolName }: Message): string[] {
+  const calls = (toolCalls ?? []).map((call) => call.name + JSON.stringify(call.arguments))
+  return [contentText(content), reasoning ?? '', ...calls, toolName ?? ''].filter((text) => text !== '')
+}
+
+/** Bytes of all texts as UTF-8. */
 export function messageBytes(messages: readonly Message[]): number {
-  return messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
+  return messages.reduce((sum, message) => {
+    return messageTexts(message).reduce((bytes, text) => bytes + Buffer.byteLength(text), sum)
+  }, 0)
 }

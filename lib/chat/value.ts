@@ -30,3 +30,13 @@ export function invalidOption(option: string, expected: string, value: unknown):
     details: { option, expected, got },
   })
 }
+
+/** The error for a field that nothing reads. */
+export function unknownField(owner: string, field: string, known: readonly string[]): LlameroError {
+  const expected = known.join(', ')
+  return new LlameroError(
+    'ERR_OPTION_INVALID',
+    `${owner} may have the fields ${expected}; got ${describeValue(field)} as another field.`,
+    { details: { option: `${owner}.${field}`, expected, got: field } },
+  )
+}

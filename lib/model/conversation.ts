@@ -1,7 +1,7 @@
 import { invalidOption, normalizeMessages, type Message } from '../chat/index.js'
 import type { NativeRequest } from '../native-types.js'
 import { shiftedTokens } from './overflow.js'
-import type { Result } from './part.js'
+import type { End } from './generation-state.js'
 import { emptyTranscript, rewound, withAnswer, type Prompt, type Tokenizer, type Transcript } from './transcript.js'
 
 /** What a session is at one moment; nothing in it changes, so a fork begins with the same. */
@@ -25,15 +25,18 @@ export function newConversation(messages: readonly Message[]): Conversation {
   return { messages, transcript: emptyTranscript, leftOut: 0, tokens: new Int32Array() }
 }
 
+type Ended = Extract<End, { readonly failed: false }>
+
 /** The conversation after an answer; `turn` is absent if the answer was stopped before it had a prompt. */
 export function answered(
   before: Conversation,
   added: readonly Message[],
   turn: Turn | undefined,
-  { message, text, tokens }: Result,
+  { result, answer }: Ended,
   tokenizer: Tokenizer,
 ): Conversation {
-  const messages = [...before.messages, ...added, message]
+  const { raw, tokens } = answer
+  const messages = [...before.messages, ...added, ...result.messages]
   if (turn === undefined) return { ...before, messages }
   const { prompt, leftOut, request } = turn
   const { shiftAt, shiftKeep, shiftDrop } = request
@@ -42,7 +45,7 @@ export function answered(
     const left = shiftedTokens(prompt.tokens, tokens, shiftAt, { keep: shiftKeep, drop: shiftDrop })
     return { messages, transcript: emptyTranscript, leftOut, tokens: left }
   }
-  const transcript = withAnswer(prompt, { text, tokens }, messages.length, tokenizer)
+  const transcript = withAnswer(prompt, { text: raw, tokens }, messages.length, tokenizer)
   return { messages, transcript, leftOut, tokens: transcript.tokens }
 }
 

@@ -1,39 +1,24 @@
+import type { Message } from '../chat/index.js'
 import { errorCodes, LlameroError, type ErrorCode } from '../errors.js'
-import type { NativeFinish, NativeNews, NativeRequest } from '../native-types.js'
+import type { NativeFinish, NativeNews } from '../native-types.js'
 import { onAbort } from './abort.js'
+import { Answer, type StepAnswer } from './answer.js'
 import type { Engine } from './engine.js'
-import { collectOutput } from './output.js'
 import type { PartReader, PartSource } from './part-reader.js'
-import type { FinishReason, Part, Result, Usage } from './part.js'
+import type { FinishReason, Part, Result } from './part.js'
+import type { AnswerPlan, PreparedRequest } from './step.js'
 import { timeoutError } from './timeout-error.js'
+import { addUsage, noUsage } from './usage.js'
 
-/** A request ready for the engine. */
-export interface PreparedRequest {
-  readonly request: NativeRequest
-  /** Whether `maxTokens` is the room left in the context, not the caller's number. */
-  readonly endsWithContext: boolean
-}
-
-/** How a generation ended. */
+/** How a generation ended; `answer` is what its last step came to. */
 export type End =
-  { readonly failed: false; readonly result: Result } | { readonly failed: true; readonly error: unknown }
+  | { readonly failed: false; readonly result: Result; readonly answer: StepAnswer }
+  | { readonly failed: true; readonly error: unknown }
 
 // A reader is acknowledged in steps: native buffers 1,024 tokens, so a step of 256 never makes it wait.
 const acknowledgeStep = 256
-const noUsage: Usage = {
-  inputTokens: 0,
-  cachedTokens: 0,
-  outputTokens: 0,
-  draftTokens: 0,
-  acceptedTokens: 0,
-  queueMs: 0,
-  prefillMs: 0,
-  decodeMs: 0,
-  ttftMs: 0,
-}
-
 /**
- * What a running generation knows. The engine holds this, not the `Generation`, so that one which nobody can read any
+ * What a running generation knows: one step, or several with tools running between them. The engine holds this, not the `Generation`, so that one which nobody can read any
  * more is collected and its sequence freed.
  *
  * Rules, cited below:
@@ -44,14 +29,20 @@ const noUsage: Usage = {
  * S5  An error surfaces through readers or the result. If the generation is collected and nobody ever asked, it becomes
  *     an unhandled rejection, unless the caller caused it (a signal, a closed model, a time limit).
  * S6  Whoever started it learns of its end before any reader or awaiter does.
+ * S7  Between steps there is nothing to cancel in the engine: what runs then is told by its own signal.
  */
 export class GenerationState implements PartSource {
   readonly parts: Part[] = []
   end: End | undefined
   readonly #engine: Engine
-  readonly #output = collectOutput()
   readonly #signal: AbortSignal | undefined
+  readonly #between = new AbortController()
+  readonly #messages: Message[] = []
+  #answer = new Answer(undefined, () => undefined)
+  #usage = noUsage
   #stopping = false
+  /** The engine is done with the step, which is being taken apart. */
+  #ending = false
   #onEnd: (end: End) => void = () => undefined
   #release: () => void = () => undefined
   #unlisten: () => void = () => undefined
@@ -59,6 +50,8 @@ export class GenerationState implements PartSource {
   #openReaders = 0
   #tokensBehind: number[] = []
   #received = 0
+  /** Tokens of the steps before this one. */
+  #receivedBefore = 0
   #taken = 0
   #acknowledged = 0
   #id: number | undefined
@@ -144,8 +137,8 @@ export class GenerationState implements PartSource {
   abort(): void {
     if (this.end !== undefined) return
     this.#stopping = true
-    if (this.#id === undefined) this.#finish('abort', noUsage)
-    else this.#engine.cancel(this.#id)
+    if (this.#id !== undefined) this.#engine.cancel(this.#id)
+    else if (!this.#ending) this.#finish('abort')
   }
 
   /** The `Generation` was collected. */
@@ -158,6 +151,8 @@ export class GenerationState implements PartSource {
   #submit(prepared: PreparedRequest): void {
     if (this.end !== undefined) return
     this.#prepared = prepared
+    this.#answer = new Answer(prepared.answer?.format, (part) => this.#tell(part))
+    this.#receivedBefore = this.#received
     try {
       this.#id = this.#engine.submit(prepared.request, {
         take: (news) => this.#take(news),
@@ -176,13 +171,13 @@ export class GenerationState implements PartSource {
       const inputTokens = this.#prepared?.request.tokens.length ?? 0
       this.#push({ type: 'progress', computedTokens: news.promptTokens, inputTokens })
     }
-    const part = this.#output.add(news)
-    if (part !== undefined) this.#push(part)
+    this.#answer.add(news)
     if (news.finish === undefined) this.#wake()
     else this.#takeFinish(news.finish)
   }
 
   #takeFinish(finish: NativeFinish): void {
+    this.#id = undefined
     const { reason, errorCode, errorMessage } = finish
     if (errorCode === 'ERR_TIMEOUT' && this.#prepared !== undefined) {
       return this.#fail(timeoutError(finish, this.#prepared.request), true)
@@ -192,16 +187,48 @@ export class GenerationState implements PartSource {
       const error = new LlameroError(code, errorMessage === '' ? undefined : errorMessage)
       return this.#fail(error, isDisposed(error))
     }
-    const { inputTokens, cachedTokens, outputTokens, draftTokens, acceptedTokens } = finish
-    const { queueMs, prefillMs, decodeMs, ttftMs } = finish
-    const tokens = { inputTokens, cachedTokens, outputTokens, draftTokens, acceptedTokens }
-    const usage = { ...tokens, queueMs, prefillMs, decodeMs, ttftMs }
-    this.#finish(reason === 'length' && this.#prepared?.endsWithContext === true ? 'context-full' : reason, usage)
+    this.#usage = addUsage(this.#usage, finish)
+    const finishReason = reason === 'length' && this.#prepared?.endsWithContext === true ? 'context-full' : reason
+    const plan = this.#prepared?.answer
+    if (plan === undefined) return this.#finish(finishReason)
+    this.#ending = true
+    this.#endStep(finishReason, plan).catch((error: unknown) => this.#fail(error, isDisposed(error)))
   }
 
-  #finish(finishReason: FinishReason, usage: Usage): void {
+  /** Takes the whole answer apart, and goes on with a further step if its calls are answered. */
+  async #endStep(finishReason: FinishReason, plan: AnswerPlan): Promise<void> {
+    const answer = await this.#answer.end(finishReason === 'stop')
+    if (this.end !== undefined) return
+    this.#usage = { ...this.#usage, reasoningTokens: this.#usage.reasoningTokens + answer.reasoningTokens }
+    if (finishReason !== 'stop' || answer.toolCalls.length === 0) {
+      const object = finishReason === 'abort' ? undefined : await plan.check?.(answer.text, finishReason)
+      return this.#finish(finishReason, object)
+    }
+    this.#ending = false
+    this.#wake()
+    const followed = await plan.follow?.(answer, {
+      signal: this.#between.signal,
+      tell: (part) => {
+        this.#tell(part)
+        this.#wake()
+      },
+    })
+    if (this.end !== undefined) return
+    if (followed === undefined) return this.#finish('tool-calls')
+    this.#messages.push(answer.message, ...followed.results)
+    if (followed.next === undefined) this.#finish('tool-calls', undefined, false)
+    else this.#submit(followed.next)
+  }
+
+  #finish(finishReason: FinishReason, object?: unknown, isLast = true): void {
+    if (this.end !== undefined) return
+    const answer = this.#answer.soFar()
+    const { text, reasoning, toolCalls, message, tokens, logprobs } = answer
+    const usage = this.#usage
     this.#push({ type: 'finish', finishReason, usage })
-    this.#close({ failed: false, result: { ...this.#output.result(), finishReason, usage } })
+    const messages = isLast ? [...this.#messages, message] : [...this.#messages]
+    const result = { text, reasoning, toolCalls, message, messages, object, finishReason, usage, tokens }
+    this.#close({ failed: false, result: { ...result, ...(logprobs !== undefined && { logprobs }) }, answer })
   }
 
   #fail(error: unknown, blameless: boolean): void {
@@ -213,6 +240,7 @@ export class GenerationState implements PartSource {
 
   #close(end: End): void {
     this.end = end
+    this.#between.abort(end.failed ? end.error : undefined) // S7
     this.#onEnd(end)
     this.#release()
     this.#unlisten()
@@ -223,6 +251,10 @@ export class GenerationState implements PartSource {
   #announce(): void {
     if (this.end?.failed === true) this.#settle?.reject(this.end.error)
     else if (this.end !== undefined) this.#settle?.resolve(this.end.result)
+  }
+
+  #tell(part: Part): void {
+    if (this.end === undefined) this.#push(part)
   }
 
   #push(part: Part): void {
@@ -240,7 +272,7 @@ export class GenerationState implements PartSource {
   #acknowledge(tokens: number): void {
     if (this.#id === undefined || this.end !== undefined) return
     this.#acknowledged = tokens
-    this.#engine.acknowledge(this.#id, tokens)
+    this.#engine.acknowledge(this.#id, tokens < 0 ? tokens : Math.max(0, tokens - this.#receivedBefore))
   }
 }
 

@@ -29,7 +29,7 @@ export function createGeneration(state: GenerationState): Generation {
  * - **Failing.** Readers and awaiters each get the error. One that nobody ever asked about becomes an unhandled
  *   rejection when the generation is collected, unless a signal, a time limit or a closed model was its cause.
  */
-export class Generation implements PromiseLike<Result>, AsyncIterable<Part> {
+export class Generation<Value = unknown> implements PromiseLike<Result<Value>>, AsyncIterable<Part> {
   readonly #state: GenerationState
 
   private constructor(state: GenerationState) {
@@ -45,11 +45,11 @@ export class Generation implements PromiseLike<Result>, AsyncIterable<Part> {
    * Settles with the result. Rejects with the reason of an aborted signal, or with `ERR_CONTEXT_FULL`,
    * `ERR_QUEUE_FULL`, `ERR_TIMEOUT`, `ERR_TEMPLATE`, `ERR_GRAMMAR`, `ERR_DISPOSED` or `ERR_ENGINE_CRASHED`.
    */
-  then<Fulfilled = Result, Rejected = never>(
-    onFulfilled?: ((result: Result) => Fulfilled | PromiseLike<Fulfilled>) | null,
+  then<Fulfilled = Result<Value>, Rejected = never>(
+    onFulfilled?: ((result: Result<Value>) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((error: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected> {
-    return this.#state.result().then(onFulfilled, onRejected)
+    return (this.#state.result() as Promise<Result<Value>>).then(onFulfilled, onRejected)
   }
 
   /** All parts; the last is `finish`. Throws what `await` would reject with. */

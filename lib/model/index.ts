@@ -2,6 +2,7 @@ export type { Message, Role } from '../chat/index.js'
 export { Adapter, type AdapterInfo, type ScaledAdapter } from './adapter.js'
 export type { AdapterJudge, AdapterOptions } from './adapters.js'
 export { withDefaults, type BroughtAlong } from './brought.js'
+export { chatOptions, type ChatOptions } from './chat-options.js'
 export type { ControlVectorData } from './control-vector.js'
 export type { EmbeddingMetrics, EmbedResult, EmbedUsage } from './embed.js'
 export type { EmbedInput } from './embed-input.js'
@@ -29,10 +30,15 @@ export type {
   Logprobs,
   Part,
   ProgressPart,
+  ReasoningPart,
   Result,
   TextPart,
   TokenLogprob,
+  ToolCallDeltaPart,
+  ToolCallPart,
+  ToolResultPart,
   Usage,
 } from './part.js'
+export type { TemplateOptions } from './template-options.js'
 export type { Pooling } from './pooling.js'
 export type { RankedDocument, RerankResult } from './rerank.js'

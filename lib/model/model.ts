@@ -1,4 +1,4 @@
-import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
+import { normalizeMessages, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
@@ -11,6 +11,9 @@ import { embed, embedderOf, type EmbeddingMetrics, type EmbedResult, type Tokeni
 import type { EmbedInput } from './embed-input.js'
 import type { EmbedOptions, RerankOptions } from './embed-options.js'
 import { disposedError } from './engine.js'
+import { chatOptions, checkCombination, type ChatOptions, type ChatValues } from './chat-options.js'
+import { ChatPrompts } from './chat-prompts.js'
+import { chatStep, type PromptTokens } from './chat-step.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState } from './generation-state.js'
@@ -21,10 +24,14 @@ import type { ModelMetrics } from './model-metrics.js'
 import { boolean } from './option-kinds.js'
 import { type Limits, readOptions } from './option-rule.js'
 import { engineOf, openNative, type OpenedModel } from './open-model.js'
-import { generateOptions, type GenerateOptions, type GenerateValues } from './options.js'
+import { generateOptions, type AnswerValues, type GenerateOptions, type GenerateValues } from './options.js'
+import type { FinishReason } from './part.js'
 import { fitMessages, fitPrompt } from './overflow.js'
-import { checkRuns, checkText, checkTextBytes, checkTokens, messageLimits } from './prompt.js'
-import { prepareRequest } from './request.js'
+import { checkText, checkTokens, messageLimits } from './prompt.js'
+import { answerSchema, checkObject } from './object.js'
+import { anyAnswer, prepareRequest, type RequestSetting } from './request.js'
+import type { PreparedRequest } from './step.js'
+import { readTemplateOptions, type TemplateOptions } from './template-options.js'
 import { rerank, type RerankResult } from './rerank.js'
 import { openSession, type Session } from './session.js'
 import type { SessionOptions } from './session-options.js'
@@ -63,7 +70,6 @@ const tokenizeOptions = {
   addSpecial: boolean({ default: false, doc: 'Add what the vocabulary wants at the beginning and end.' }),
 }
 const detokenizeOptions = { special: boolean({ default: false, doc: 'Write special tokens out.' }) }
-const renderOptions = { addGenerationPrompt: boolean({ default: true, doc: "Open the assistant's turn." }) }
 
 // Each native job has a thread of its own; more at once than this would only take cores from the engine.
 const nativeJobs = 4
@@ -94,6 +100,7 @@ export class Model {
   readonly #limits: Limits
   readonly #adapters: Adapters
   readonly #gate = createGate(nativeJobs)
+  readonly #prompts: ChatPrompts
   #defaults: Defaults
   #closed: Promise<void> | undefined
 
@@ -102,6 +109,7 @@ export class Model {
     this.#opened = opened
     this.#limits = opened.info
     this.#adapters = new Adapters(opened, adapterJudge)
+    this.#prompts = new ChatPrompts(opened, (job) => this.#run(job))
     this.#defaults = defaultsOf({}, [], opened.info)
   }
 
@@ -126,34 +134,54 @@ export class Model {
    * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_UNSUPPORTED` (the model can't generate)
    * `ERR_DISPOSED`. For what comes later see {@link Generation}.
    */
-  generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
+  generate<Answer extends Schema = Schema>(
+    prompt: string | Int32Array | readonly number[],
+    options: GenerateOptions<Answer> = {},
+  ): Generation<SchemaOutput<Answer>> {
     const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
-    return this.#start(options, async (values) => {
-      if (values.suffix !== undefined) return this.#tokenizeInfill(parts, values.suffix)
-      const { contextSize } = this.#limits
-      const fit = (tokens: Int32Array): Int32Array => fitPrompt(tokens, values, contextSize, this.info.bosToken)
-      if (typeof parts !== 'string') return fit(parts)
-      const text = checkText(parts, 'prompt', contextSize)
-      return fit(await this.#tokenize([{ text, trusted: true }], true))
-    })
+    this.#checkOpen()
+    const values = readOptions(generateOptions, this.#withDefaults(options), this.#limits)
+    if (values.suffix !== undefined) requireInfill(this.#opened.infill, this.info)
+    const schema = answerSchema(values)
+    return this.#start(values, async () => {
+      const tokens = await this.#promptTokens(parts, values)
+      const grammar =
+        schema === undefined ? values.grammar : await this.#opened.addon.schemaToGrammar(JSON.stringify(schema.json))
+      const shape = { ...anyAnswer, grammar: { ...anyAnswer.grammar, grammar } }
+      const request = prepareRequest(this.#beginning(tokens), values, this.#setting(), shape)
+      if (schema === undefined) return request
+      const check = (text: string, reason: FinishReason): Promise<unknown> => checkObject(schema, text, reason)
+      return { ...request, answer: { format: undefined, check } }
+    }) as Generation<SchemaOutput<Answer>>
   }
 
   /**
    * Answers a conversation; a lone string is one message of the user. The model's own chat template makes the prompt
    * (a model without one gets ChatML), and only the template can place special tokens: no message can forge a role.
+   * Thinking and calls of tools are told apart from the text; tools that can be run are, and the model goes on with
+   * what they return.
    *
-   * Throws at once as `generate` does; `ERR_TEMPLATE` comes later.
+   * Throws at once as `generate` does, and `ERR_SCHEMA_UNSUPPORTED`; `ERR_TEMPLATE` and `ERR_UNSUPPORTED` (thinking that
+   * the template does not know) come later.
    */
-  chat(messages: string | readonly Message[], options: GenerateOptions = {}): Generation {
+  chat<Answer extends Schema = Schema>(
+    messages: string | readonly Message[],
+    options: ChatOptions<Answer> = {},
+  ): Generation<SchemaOutput<Answer>> {
     const conversation = this.#conversation(messages)
     refuseSuffix(options)
-    return this.#start(options, async (values) => {
-      const limits = messageLimits(this.#limits)
-      const make = async (messages: readonly Message[]): Promise<{ readonly tokens: Int32Array }> => {
-        return { tokens: await this.#tokenizeChat(await this.#render(messages, {})) }
-      }
-      return (await fitMessages(conversation, values, limits, make)).prompt.tokens
-    })
+    this.#checkOpen()
+    const values = readOptions(chatOptions, this.#withDefaults(options), this.#limits)
+    checkCombination(values)
+    const limits = messageLimits(this.#limits)
+    const make = async (fitting: readonly Message[], step: ChatValues): Promise<PromptTokens> => {
+      const chat = await this.#prompts.render(fitting, step)
+      return { tokens: await this.#prompts.tokenize(chat.parts), chat }
+    }
+    const prompt = async (some: readonly Message[], step: ChatValues): Promise<PromptTokens> =>
+      (await fitMessages(some, step, limits, (fitting) => make(fitting, step))).prompt
+    const chat = { values, setting: this.#setting(), prompt }
+    return this.#start(values, () => chatStep(chat, conversation, values.maxSteps)) as Generation<SchemaOutput<Answer>>
   }
 
   /**
@@ -172,8 +200,7 @@ export class Model {
         limits: this.#limits,
         defaults: this.#defaults,
         checkOpen: () => this.#checkOpen(),
-        render: (messages, rendering) => this.#render(messages, rendering),
-        tokenizeChat: (parts) => this.#tokenizeChat(parts),
+        prompts: this.#prompts,
         tokenize: (parts) => this.#tokenize(parts, false),
       },
       options,
@@ -225,14 +252,16 @@ export class Model {
   async countTokens(input: string | readonly Message[]): Promise<number> {
     if (typeof input === 'string') return (await this.tokenize(input)).length
     this.#checkOpen()
-    return (await this.#tokenizeChat(await this.#render(this.#conversation(input), {}))).length
+    const values = readTemplateOptions({}, this.#limits)
+    const { parts } = await this.#prompts.render(this.#conversation(input), values)
+    return (await this.#prompts.tokenize(parts)).length
   }
 
   /** The prompt that the chat template makes of a conversation, as text. Rejects with `ERR_TEMPLATE`. */
-  async template(messages: string | readonly Message[], options: RenderOptions = {}): Promise<string> {
+  async template(messages: string | readonly Message[], options: TemplateOptions = {}): Promise<string> {
     this.#checkOpen()
-    const values = readOptions(renderOptions, options, this.#limits)
-    const parts = await this.#render(this.#conversation(messages), values)
+    const values = readTemplateOptions(options, this.#limits)
+    const { parts } = await this.#prompts.render(this.#conversation(messages), values, values.addGenerationPrompt)
     return parts.map(({ text }) => text).join('')
   }
 
@@ -292,17 +321,28 @@ export class Model {
     }
   }
 
-  #start(options: GenerateOptions, tokens: (values: GenerateValues) => Promise<Int32Array>): Generation {
-    this.#checkOpen()
-    const engine = engineOf(this.#opened)
-    const values = readOptions(generateOptions, withDefaults(options, this.#defaults.options), this.#limits)
-    if (values.suffix !== undefined) requireInfill(this.#opened.infill, this.info)
+  #start(values: AnswerValues, prepare: () => Promise<PreparedRequest>): Generation {
     requireAdapters(values.adapters, this.#opened)
-    const state = new GenerationState(engine, values.signal)
-    const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
-    const entered = state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
-    holdAdapters(values.adapters, entered)
+    const state = new GenerationState(engineOf(this.#opened), values.signal)
+    holdAdapters(values.adapters, state.start(prepare))
     return createGeneration(state)
+  }
+
+  #withDefaults(options: GenerateOptions): GenerateOptions {
+    return withDefaults(options, this.#defaults.options)
+  }
+
+  #setting(): RequestSetting {
+    return { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
+  }
+
+  async #promptTokens(prompt: string | Int32Array, values: GenerateValues): Promise<Int32Array> {
+    if (values.suffix !== undefined) return this.#tokenizeInfill(prompt, values.suffix)
+    const { contextSize } = this.#limits
+    const fit = (tokens: Int32Array): Int32Array => fitPrompt(tokens, values, contextSize, this.info.bosToken)
+    if (typeof prompt !== 'string') return fit(prompt)
+    const text = checkText(prompt, 'prompt', contextSize)
+    return fit(await this.#tokenize([{ text, trusted: true }], true))
   }
 
   async #loadBrought({ adapterPaths = [], ...brought }: BroughtAlong = {}): Promise<void> {
@@ -326,25 +366,6 @@ export class Model {
     )
   }
 
-  async #render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]> {
-    const { contextSize } = this.#limits
-    checkTextBytes(messageBytes(messages), contextSize)
-    for (const { content } of messages) checkRuns(content, contextSize)
-    const { addon, native } = this.#opened
-    return this.#gate(() => {
-      this.#checkOpen()
-      return renderPrompt((input) => addon.renderChat(native, input), messages, options)
-    })
-  }
-
-  async #tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array> {
-    const tokens = await this.#tokenize(parts, true)
-    // Most templates write the BOS token that the vocabulary adds as well; twice it would spoil the answer.
-    const { bosToken } = this.info
-    const twice = this.#opened.addsBos && tokens[0] === bosToken && tokens[1] === bosToken
-    return twice ? tokens.subarray(1) : tokens
-  }
-
   async #tokenizeInfill(prompt: string | Int32Array, suffix: string): Promise<Int32Array> {
     const plain = (text: string) => this.#tokenize([{ text, trusted: false }], false)
     const text = typeof prompt === 'string' ? checkText(prompt, 'prompt', this.#limits.contextSize) : prompt
@@ -355,17 +376,18 @@ export class Model {
 
   #tokenize(parts: readonly NativeTextPart[], addSpecial: boolean): Promise<Int32Array> {
     const { addon, native } = this.#opened
-    return this.#gate(async () => {
-      this.#checkOpen()
-      return addon.tokenize(native, parts, { addSpecial })
-    })
+    return this.#run(() => addon.tokenize(native, parts, { addSpecial }))
   }
 
   #tokenizeTexts: TokenizeTexts = (texts, addSpecial) => {
     const { addon, native } = this.#opened
+    return this.#run(() => addon.tokenizeTexts(native, texts, { addSpecial }))
+  }
+
+  #run<Value>(job: () => Promise<Value>): Promise<Value> {
     return this.#gate(async () => {
       this.#checkOpen()
-      return addon.tokenizeTexts(native, texts, { addSpecial })
+      return job()
     })
   }
 

@@ -1,3 +1,4 @@
+import { prepareSchema, type PreparedSchema, type Schema } from '../chat/index.js'
 import { parameters } from '../parameters.js'
 import type { Adapter, ScaledAdapter } from './adapter.js'
 import { scaledAdapters } from './adapter-option.js'
@@ -54,7 +55,7 @@ export interface MirostatOptions {
  * How an answer is sampled and where it ends. Every value is checked at the call: a wrong one throws
  * `ERR_OPTION_INVALID` with the option's name, what was expected and what was got. Defaults are Ollama's.
  */
-export interface GenerateOptions {
+export interface GenerateOptions<Answer extends Schema = Schema> {
   /** Most tokens of the answer, 1 to 2,147,483,647. @default until the context is full */
   readonly maxTokens?: number | undefined
   /** The answer ends before the first of these: up to 64 strings of 1 to 256 bytes. @default none */
@@ -99,6 +100,14 @@ export interface GenerateOptions {
    * malformed or beyond its limits. @default none
    */
   readonly grammar?: string | undefined
+  /**
+   * The answer is JSON that follows this: a Standard Schema (zod, valibot, arktype, …) or a JSON schema. A grammar holds
+   * the model to it, and the result's `object` is checked; what a grammar can't hold is checked only then, with
+   * `ERR_OUTPUT_INVALID`. Throws `ERR_SCHEMA_UNSUPPORTED`. Not together with `grammar`. @default none
+   */
+  readonly schema?: Answer | undefined
+  /** The answer is any JSON object. @default false */
+  readonly json?: boolean | undefined
   /**
    * Adapters of this model that work on the answer, alone or with a scale: up to 16, each once. Requests of different
    * adapters or scales take turns instead of being computed together, and share nothing of their prompts. Throws
@@ -180,6 +189,14 @@ const grammarRule: OptionRule<string> = {
   read: (value, _name, { vocabularySize }) => checkGrammar(value, vocabularySize),
 }
 
+const schemaRule: OptionRule<PreparedSchema | undefined> = {
+  unit: '',
+  range: 'a Standard Schema or a JSON schema',
+  default: undefined,
+  doc: 'The answer is JSON that follows this.',
+  read: (value, name) => prepareSchema(value, name),
+}
+
 const suffixRule: OptionRule<string | undefined> = {
   unit: '',
   range: 'a string',
@@ -214,6 +231,8 @@ export const generateOptions = {
   logitBias: logitBias('Added to the scores of tokens.'),
   logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
   grammar: grammarRule,
+  schema: schemaRule,
+  json: boolean({ default: false, doc: 'The answer is any JSON object.' }),
   adapters: scaledAdapters('Adapters that work on the answer.'),
   suffix: suffixRule,
   priority: integer({ min: -1000, max: 1000, default: 0, doc: 'Higher goes first when not all can run.' }),
@@ -229,3 +248,6 @@ export const generateOptions = {
 
 /** {@link GenerateOptions} once checked, with defaults filled in. */
 export type GenerateValues = OptionValues<typeof generateOptions>
+
+/** What holds for answers of every kind. */
+export type AnswerValues = Omit<GenerateValues, 'suffix'>

@@ -1,39 +1,56 @@
 import type { NativeNews } from '../native-types.js'
-import type { Logprobs, Result, TextPart, TokenLogprob } from './part.js'
+import type { Logprobs, TokenLogprob } from './part.js'
 
-interface Output {
-  /** The text part that the news makes, if its text is not held back. */
-  add(news: NativeNews): TextPart | undefined
-  result(): Pick<Result, 'text' | 'message' | 'tokens' | 'logprobs'>
+/** Tokens that a part stands for. */
+export interface PartTokens {
+  readonly tokens: Int32Array
+  readonly logprobs?: Logprobs
 }
 
-/** Collects what a generation puts out. Tokens without text wait for the next text, so that no part is empty. */
-export function collectOutput(): Output {
-  const runs: Int32Array[] = []
-  let logprobs: (readonly TokenLogprob[])[] | undefined
-  let text = ''
-  let heldRuns = 0
-  let heldLogprobs = 0
+/** What one answer's tokens come to, before anything is told apart. */
+export class RawOutput {
+  text = ''
+  readonly #runs: Int32Array[] = []
+  /** Characters of the text after each run. */
+  readonly #lengths: number[] = []
+  #logprobs: (readonly TokenLogprob[])[] | undefined
+  #takenRuns = 0
+  #takenLogprobs = 0
 
-  return {
-    add(news) {
-      if (news.tokens.length > 0) runs.push(news.tokens)
-      if (news.logprobs !== undefined) (logprobs ??= []).push(...news.logprobs)
-      if (news.text === '') return undefined
-      text += news.text
-      const tokens = runs.length === heldRuns + 1 ? news.tokens : concatenate(runs.slice(heldRuns))
-      heldRuns = runs.length
-      if (logprobs === undefined) return { type: 'text', text: news.text, tokens }
-      const own: Logprobs = logprobs.slice(heldLogprobs)
-      heldLogprobs = logprobs.length
-      return { type: 'text', text: news.text, tokens, logprobs: own }
-    },
-    result: () => ({
-      text,
-      message: { role: 'assistant', content: text },
-      tokens: concatenate(runs),
-      ...(logprobs === undefined ? {} : { logprobs }),
-    }),
+  add({ text, tokens, logprobs }: NativeNews): void {
+    this.text += text
+    if (tokens.length > 0) {
+      this.#runs.push(tokens)
+      this.#lengths.push(this.text.length)
+    }
+    if (logprobs !== undefined) (this.#logprobs ??= []).push(...logprobs)
+  }
+
+  /** The tokens since the last time; those without text wait for the next text, so that no part is empty. */
+  take(): PartTokens {
+    const waiting = this.#runs.slice(this.#takenRuns)
+    const tokens = waiting.length === 1 && waiting[0] !== undefined ? waiting[0] : concatenate(waiting)
+    this.#takenRuns = this.#runs.length
+    if (this.#logprobs === undefined) return { tokens }
+    const logprobs = this.#logprobs.slice(this.#takenLogprobs)
+    this.#takenLogprobs = this.#logprobs.length
+    return { tokens, logprobs }
+  }
+
+  /** All tokens so far. */
+  all(): PartTokens {
+    const tokens = concatenate(this.#runs)
+    return this.#logprobs === undefined ? { tokens } : { tokens, logprobs: this.#logprobs }
+  }
+
+  /** Tokens of the first so many characters, to the precision of what came at once. */
+  tokensWithin(characters: number): number {
+    let count = 0
+    for (const [index, run] of this.#runs.entries()) {
+      if ((this.#lengths[index - 1] ?? 0) >= characters) break
+      count += run.length
+    }
+    return count
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Message } from '../chat/index.js'
+import { messageBytes, type Message } from '../chat/index.js'
 import { contextFullError } from './context-full.js'
 
 /** What happens when prompt and answer do not fit into the context together. */
@@ -122,7 +122,7 @@ function withoutTurns(messages: readonly Message[], turns: readonly number[], co
 }
 
 function bytesWithout(messages: readonly Message[], turns: readonly number[], count: number): number {
-  return withoutTurns(messages, turns, count).reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
+  return messageBytes(withoutTurns(messages, turns, count))
 }
 
 /** The tokens that a sequence has after an answer during which it dropped its oldest at `at` tokens; 0: never. */

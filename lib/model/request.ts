@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto'
-import type { NativeRequest, NativeSampler } from '../native-types.js'
+import { type ChatPrompt, noGrammar, plainRendering, type ReasoningValues } from '../chat/index.js'
+import type { NativeRequest, NativeSampler, NativeThinkingLimit } from '../native-types.js'
 import { contextFullError } from './context-full.js'
 import { nativeAdapters } from './adapter-set.js'
-import type { PreparedRequest } from './generation-state.js'
 import type { Limits } from './option-rule.js'
-import type { GenerateValues } from './options.js'
+import type { AnswerValues } from './options.js'
 import { keptTokens, shortening } from './overflow.js'
+import type { PreparedRequest } from './step.js'
 
 // design.md: an unread stream parks at some 1,024 tokens; a blocked event loop is not yet an absent reader.
 const bufferTokens = 1024
@@ -18,6 +19,17 @@ export interface RequestSetting {
   readonly session: number
 }
 
+/** What a prompt says of its answer. */
+export type AnswerShape = Pick<ChatPrompt, 'grammar' | 'preservedTokens' | 'stops' | 'thinking'>
+
+/** Any text. */
+export const anyAnswer: AnswerShape = {
+  grammar: noGrammar,
+  preservedTokens: new Int32Array(),
+  stops: [],
+  thinking: undefined,
+}
+
 // Ollama's bound for an answer that shifts: a model that never ends by itself would go on for ever.
 const shiftedContexts = 10
 
@@ -25,7 +37,12 @@ const shiftedContexts = 10
  * The request that the engine gets. Prompt and answer share the context: the prompt must leave room for one token, and
  * the answer ends where the context does, unless it shifts.
  */
-export function prepareRequest(tokens: Int32Array, options: GenerateValues, setting: RequestSetting): PreparedRequest {
+export function prepareRequest(
+  tokens: Int32Array,
+  options: AnswerValues & { readonly reasoning?: ReasoningValues },
+  setting: RequestSetting,
+  shape: AnswerShape,
+): PreparedRequest {
   const { contextSize } = setting.limits
   const room = contextSize - tokens.length
   if (room < 1) throw contextFullError(`${tokens.length} tokens`, contextSize, { promptTokens: tokens.length })
@@ -35,9 +52,9 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
     request: {
       tokens,
       maxTokens: shifts ? maxTokens : Math.min(maxTokens, room),
-      stop: options.stop,
+      stop: [...options.stop, ...shape.stops],
       ignoreEos: options.ignoreEos,
-      sampler: nativeSampler(options, contextSize),
+      sampler: nativeSampler(options, contextSize, shape),
       logprobs: options.logprobs ?? -1,
       priority: options.priority,
       timeoutMs: options.timeoutMs ?? 0,
@@ -51,6 +68,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
       draftTokens: options.speculation?.maxTokens ?? 0,
       adaptDrafts: options.speculation?.adaptive ?? true,
       draftModel: options.speculation?.draft ?? false,
+      preservedTokens: shape.preservedTokens,
     },
     endsWithContext: !shifts && room < maxTokens,
   }
@@ -58,7 +76,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
 
 function nativeShift(
   tokens: Int32Array,
-  { overflow, keep }: GenerateValues,
+  { overflow, keep }: AnswerValues,
   { limits: { contextSize }, bosToken }: RequestSetting,
 ): Pick<NativeRequest, 'shiftAt' | 'shiftKeep' | 'shiftDrop'> {
   if (overflow !== 'shift') return { shiftAt: 0, shiftKeep: 0, shiftDrop: 0 }
@@ -66,7 +84,11 @@ function nativeShift(
   return { shiftAt: contextSize, shiftKeep: first, shiftDrop: drop }
 }
 
-function nativeSampler(options: GenerateValues, contextSize: number): NativeSampler {
+function nativeSampler(
+  options: AnswerValues & { readonly reasoning?: ReasoningValues },
+  contextSize: number,
+  shape: AnswerShape,
+): NativeSampler {
   const { dry, xtc, mirostat, logitBias, repeatLastN } = options
   const inContext = (tokens: number): number => (tokens === -1 ? contextSize : Math.min(tokens, contextSize))
   return {
@@ -92,6 +114,16 @@ function nativeSampler(options: GenerateValues, contextSize: number): NativeSamp
     mirostatEta: mirostat?.eta ?? 0.1,
     biasTokens: logitBias.tokens,
     biasValues: logitBias.values,
-    grammar: options.grammar,
+    grammar: shape.grammar.grammar,
+    grammarLazy: shape.grammar.lazy,
+    grammarTriggers: shape.grammar.triggers,
+    grammarPrefix: shape.grammar.prefix,
+    thinking: thinkingLimit(shape, options.reasoning ?? plainRendering.reasoning),
   }
+}
+
+function thinkingLimit({ thinking }: AnswerShape, { maxTokens }: ReasoningValues): NativeThinkingLimit | undefined {
+  const closing = thinking?.ends[0]
+  if (thinking === undefined || closing === undefined) return undefined
+  return { ...thinking, maxTokens: maxTokens ?? -1, closing }
 }

@@ -1,8 +1,9 @@
-import { invalidOption, normalizeMessages, type Message } from '../chat/index.js'
+import { invalidOption, normalizeMessages, type Message, type Schema } from '../chat/index.js'
 import { scaledAdapters } from './adapter-option.js'
 import type { Adapter, ScaledAdapter } from './adapter.js'
 import type { AdapterSet } from './adapter-set.js'
 import { opened, withDefaults, type Defaults } from './brought.js'
+import { chatOptions, type ChatOptions } from './chat-options.js'
 import { group, text } from './option-kinds.js'
 import { type Limits, type OptionRule, type OptionTable, type OptionValues, readOptions } from './option-rule.js'
 import { cacheTable, generateOptions, type CacheOptions, type GenerateOptions } from './options.js'
@@ -28,8 +29,8 @@ export interface SessionOptions {
   readonly restore?: string | URL | Uint8Array | undefined
 }
 
-/** How a session answers: as in {@link GenerateOptions}, save that `cache` and `adapters` are the session's own. */
-export type SessionChatOptions = Omit<GenerateOptions, 'cache' | 'adapters' | 'suffix'>
+/** How a session answers: as in {@link ChatOptions}, save that `cache` and `adapters` are the session's own. */
+export type SessionChatOptions<Answer extends Schema = Schema> = Omit<ChatOptions<Answer>, 'cache' | 'adapters'>
 
 /** How a session computes what it was given, without an answer. */
 export type PrefillOptions = Pick<GenerateOptions, 'priority' | 'overflow' | 'signal'>
@@ -64,7 +65,7 @@ export const sessionOptions = {
   restore: restoreRule,
 } as const satisfies OptionTable & Record<keyof SessionOptions, unknown>
 
-const { cache: _cache, adapters: _adapters, suffix: _suffix, ...chatTable } = generateOptions
+const { cache: _cache, adapters: _adapters, ...chatTable } = chatOptions
 /** Every option of `session.chat`. */
 export const sessionChatOptions = chatTable satisfies OptionTable & Record<keyof SessionChatOptions, unknown>
 

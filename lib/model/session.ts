@@ -1,19 +1,21 @@
-import { invalidOption, type Message, type RenderOptions } from '../chat/index.js'
+import { invalidOption, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { NativeSnapshot, NativeTextPart } from '../native-types.js'
 import { type Defaults, withDefaults } from './brought.js'
 import { holdAdapters, nativeAdapters, requireAdapters } from './adapter-set.js'
+import { checkCombination, chatOptions, type ChatValues } from './chat-options.js'
+import type { ChatPrompts } from './chat-prompts.js'
+import { chatStep, type PromptTokens } from './chat-step.js'
 import { addedMessages, answered, newConversation, takenBack, type Conversation, type Turn } from './conversation.js'
 import { disposedError, type Engine } from './engine.js'
 import { createGeneration, type Generation } from './generation.js'
-import { GenerationState, type End, type PreparedRequest } from './generation-state.js'
+import { GenerationState, type End } from './generation-state.js'
 import type { OpenedModel } from './open-model.js'
 import { type Limits, readOptions } from './option-rule.js'
-import { generateOptions, type GenerateValues } from './options.js'
 import { contextFullError } from './context-full.js'
 import { fitMessages } from './overflow.js'
 import { messageLimits } from './prompt.js'
-import { prepareRequest, type RequestSetting } from './request.js'
+import { anyAnswer, prepareRequest, type RequestSetting } from './request.js'
 import { compareFingerprints, fingerprintOf } from './session-fingerprint.js'
 import {
   prefillOptions,
@@ -23,6 +25,7 @@ import {
   type SessionChatOptions,
   type SessionScope,
 } from './session-options.js'
+import type { PreparedRequest } from './step.js'
 import { pathOf, readSaved, sessionToBytes, sessionToFile } from './session-storage.js'
 import { commonPrefix, continuePrompt, type Prompt, type Tokenizer } from './transcript.js'
 
@@ -32,11 +35,13 @@ export interface SessionHost {
   readonly engine: Engine
   readonly limits: Limits
   readonly defaults: Defaults
+  readonly prompts: ChatPrompts
   checkOpen(): void
-  render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]>
-  tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array>
   tokenize(parts: readonly NativeTextPart[]): Promise<Int32Array>
 }
+
+/** The prompt of a turn, beside what of it is known already. */
+type SessionPrompt = Prompt & PromptTokens
 
 const collected = new FinalizationRegistry<{ readonly engine: Engine; readonly id: number }>(({ engine, id }) => {
   engine.forgetSession(id).catch(() => undefined)
@@ -102,7 +107,7 @@ export class Session {
     this.#id = id
     this.#conversation = conversation
     this.#tokenizer = {
-      tokenizeChat: (parts) => host.tokenizeChat(parts),
+      tokenizeChat: (parts) => host.prompts.tokenize(parts),
       tokenize: (parts) => host.tokenize(parts),
       piece: (token) => addon.piece(native, token),
     }
@@ -131,13 +136,17 @@ export class Session {
    * Throws at once: `ERR_OPTION_INVALID` `ERR_GRAMMAR` `ERR_SESSION_BUSY` `ERR_DISPOSED`. For what comes later see
    * {@link Generation}.
    */
-  chat(messages: string | readonly Message[], options: SessionChatOptions = {}): Generation {
+  chat<Answer extends Schema = Schema>(
+    messages: string | readonly Message[],
+    options: SessionChatOptions<Answer> = {},
+  ): Generation<SchemaOutput<Answer>> {
     const added = addedMessages(messages)
     const { engine, limits } = this.#host
     const { adapters: _adapters, ...defaults } = this.#host.defaults.options
-    const given = readOptions(sessionChatOptions, withDefaults(options, defaults), limits)
+    const given = readOptions(sessionChatOptions, withDefaults<SessionChatOptions>(options, defaults), limits)
     const { cacheKey, adapters } = this.#scope
-    const values = { ...given, cache: { key: cacheKey }, adapters, suffix: undefined }
+    const values = { ...given, cache: { key: cacheKey }, adapters }
+    checkCombination(values)
     this.#admit()
     this.#checkAdapters()
     const state = new GenerationState(engine, values.signal)
@@ -147,9 +156,7 @@ export class Session {
     this.#last = new Promise<void>((resolve) => {
       const prepare = async (): Promise<PreparedRequest> => {
         await before
-        const prepared = await this.#prepare(added, values)
-        turn = prepared.turn
-        return prepared
+        return this.#prepare(added, values, (next) => (turn = next))
       }
       const entered = state.start(prepare, (end) => {
         this.#answer = undefined
@@ -157,7 +164,7 @@ export class Session {
       })
       holdAdapters(adapters, entered)
     })
-    return createGeneration(state)
+    return createGeneration(state) as Generation<SchemaOutput<Answer>>
   }
 
   /**
@@ -276,22 +283,31 @@ export class Session {
 
   async #prepare(
     added: readonly Message[],
-    values: GenerateValues,
-  ): Promise<PreparedRequest & { readonly turn: Turn }> {
+    values: ChatValues,
+    onTurn: (turn: Turn) => void,
+  ): Promise<PreparedRequest> {
     this.#checkOpen()
     const all = [...this.#conversation.messages, ...added]
     if (added.length === 0 && !awaitsAnswer(all)) {
       throw invalidOption('messages', 'at least one message, since the last one so far asks for no answer', [])
     }
-    const { prompt, leftOut } = await this.#fit(all, values)
-    const prepared = prepareRequest(prompt.tokens, values, this.#setting())
-    return { ...prepared, turn: { prompt, leftOut, request: prepared.request } satisfies Turn }
+    let leftOut = 0
+    const prompt = async (messages: readonly Message[], step: ChatValues): Promise<SessionPrompt> => {
+      const fitted = await this.#fit(messages, step)
+      leftOut = fitted.leftOut
+      return fitted.prompt
+    }
+    const prepared = ({ request }: PreparedRequest, made: SessionPrompt): void =>
+      onTurn({ prompt: made, leftOut, request })
+    return chatStep({ values, setting: this.#setting(), prompt, prepared }, all, values.maxSteps)
   }
 
-  #fit(messages: readonly Message[], values: GenerateValues): Promise<{ prompt: Prompt; leftOut: number }> {
+  #fit(messages: readonly Message[], values: ChatValues): Promise<{ prompt: SessionPrompt; leftOut: number }> {
     const { transcript, leftOut } = this.#conversation
-    const make = async (some: readonly Message[]): Promise<Prompt> =>
-      continuePrompt(transcript, await this.#host.render(some, {}), this.#tokenizer)
+    const make = async (some: readonly Message[]): Promise<SessionPrompt> => {
+      const chat = await this.#host.prompts.render(some, values)
+      return { ...(await continuePrompt(transcript, chat.parts, this.#tokenizer)), chat }
+    }
     return fitMessages(messages, values, messageLimits(this.#host.limits), make, leftOut)
   }
 
@@ -309,16 +325,16 @@ export class Session {
       await Promise.resolve()
       return engine.cutSession(this.#id, commonPrefix(before.tokens, turn.prompt.tokens))
     }
-    const after = answered(before, added, turn, end.result, this.#tokenizer)
+    const after = answered(before, added, turn, end, this.#tokenizer)
     this.#conversation = after
     if (turn === undefined) return
     // The end token and what follows a stop string are no part of the conversation.
-    const computed = turn.prompt.tokens.length + end.result.tokens.length - 1
+    const computed = turn.prompt.tokens.length + end.answer.tokens.length - 1
     if (computed > after.tokens.length) await engine.cutSession(this.#id, after.tokens.length)
   }
 
   /** The tokens that every next prompt begins with. */
-  async #tokensAhead(messages: readonly Message[], values: GenerateValues): Promise<Int32Array> {
+  async #tokensAhead(messages: readonly Message[], values: ChatValues): Promise<Int32Array> {
     if (awaitsAnswer(messages)) return (await this.#fit(messages, values)).prompt.tokens
     const [first, second] = await Promise.all(
       probes.map((content) => this.#fit([...messages, { role: 'user', content }], values)),
@@ -327,16 +343,16 @@ export class Session {
     return tokens.slice(0, commonPrefix(tokens, second?.prompt.tokens ?? tokens))
   }
 
-  #computeValues(given: PrefillOptions): GenerateValues {
+  #computeValues(given: PrefillOptions): ChatValues {
     const { cacheKey, adapters } = this.#scope
-    return readOptions(generateOptions, { ...given, cache: { key: cacheKey }, adapters }, this.#host.limits)
+    return readOptions(chatOptions, { ...given, cache: { key: cacheKey }, adapters }, this.#host.limits)
   }
 
-  async #compute(tokens: Int32Array, values: GenerateValues): Promise<void> {
+  async #compute(tokens: Int32Array, values: ChatValues): Promise<void> {
     this.#checkOpen()
     const state = new GenerationState(this.#host.engine, values.signal)
     this.#computing = state
-    const { request, endsWithContext } = prepareRequest(tokens, values, this.#setting())
+    const { request, endsWithContext } = prepareRequest(tokens, values, this.#setting(), anyAnswer)
     const entered = state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
     holdAdapters(values.adapters, entered)
     try {

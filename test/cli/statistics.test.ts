@@ -7,6 +7,7 @@ const usage = {
   outputTokens: 11,
   draftTokens: 0,
   acceptedTokens: 0,
+  reasoningTokens: 0,
   queueMs: 0,
   prefillMs: 100,
   decodeMs: 250,

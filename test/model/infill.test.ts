@@ -54,7 +54,8 @@ describe('a prompt with a suffix', () => {
 
   it('does not belong to a chat', async () => {
     const { model } = await openFake({ info: markers })
-    expect(() => model.chat('ab', { suffix: 'yz' })).toThrow(/belongs to generate/)
+    const options: object = { suffix: 'yz' }
+    expect(() => model.chat('ab', options)).toThrow(/belongs to generate/)
   })
 
   it('counts whole against the context', async () => {

@@ -44,6 +44,10 @@ export const neutralSampler: NativeSampler = {
   biasTokens: new Int32Array(),
   biasValues: new Float32Array(),
   grammar: '',
+  grammarLazy: false,
+  grammarTriggers: [],
+  grammarPrefix: '',
+  thinking: undefined,
 }
 
 export const plainEngine: NativeEngineOptions = {
@@ -116,6 +120,7 @@ export async function openRawEngine(
         const id = addon.engineSubmit(engine, {
           maxTokens: 32,
           stop: [],
+          preservedTokens: new Int32Array(),
           ignoreEos: false,
           logprobs: -1,
           priority: 0,

@@ -6,7 +6,9 @@ import type {
   NativeEngine,
   NativeModel,
   NativeModelInfo,
-  NativeRenderInput,
+  NativeChatFormat,
+  NativeChatInput,
+  NativeChatTemplate,
   NativeTextPart,
 } from '../../lib/native-types.js'
 import { fakeEmbedder, type FakeEmbedderLog } from './fake-embedder.js'
@@ -97,10 +99,16 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     },
     detokenize: async (_model, tokens, { renderSpecial }) => textOf(tokens, renderSpecial),
     piece: (_model, token) => pieceOf(token),
-    async renderChat(_model, input) {
-      calls.push('renderChat')
-      return renderChatMl(input)
+    async chatTemplate() {
+      calls.push('chatTemplate')
+      return {} as NativeChatTemplate
     },
+    chatTemplateInfo: () => plainTemplate,
+    async chatPrompt(_template, input) {
+      calls.push('chatPrompt')
+      return { ...plainPrompt, parts: renderChatMl(input) }
+    },
+    chatParse: unused,
     freeMemory: () => options.freeBytes ?? 0,
     memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
     async adapterLoad() {
@@ -206,7 +214,25 @@ const defaultInfo: NativeModelInfo = {
   metadata: {},
 }
 
-function renderChatMl({ messagesJson, addGenerationPrompt }: NativeRenderInput): NativeTextPart[] {
+const plainTemplate = {
+  source: '',
+  supportsSystemRole: true,
+  supportsTools: false,
+  supportsToolCalls: false,
+  supportsParallelToolCalls: false,
+  supportsThinking: false,
+  requiresTypedContent: false,
+}
+
+const plainPrompt = {
+  grammar: { grammar: '', lazy: false, triggers: [], prefix: '' },
+  preservedTokens: new Int32Array(),
+  stops: [],
+  format: {} as NativeChatFormat,
+  isPlain: true,
+}
+
+function renderChatMl({ messagesJson, addGenerationPrompt }: NativeChatInput): NativeTextPart[] {
   const messages = JSON.parse(messagesJson) as readonly Message[]
   const parts = messages.flatMap(({ role, content }) => {
     if (content === 'raise') throw new Error('the template raised an exception')

@@ -1,0 +1,103 @@
+import { LlameroError } from '../errors.js'
+import type {
+  ChatAddon,
+  NativeChatInput,
+  NativeChatPrompt,
+  NativeChatTemplate,
+  NativeChatTemplateInfo,
+  NativeModel,
+} from '../native-types.js'
+import type { ChatPrompt, ChatTemplate, Rendering } from './chat-template.js'
+import { contentText } from './content.js'
+import type { JsonObject, JsonValue } from './json.js'
+import type { Message } from './message.js'
+import type { ReasoningValues } from './reasoning.js'
+import { describeTools } from './tool.js'
+
+/** A Jinja template, rendered by llama.cpp, which also knows what the answers of its model look like. */
+export class JinjaTemplate implements ChatTemplate {
+  readonly source: string
+  readonly supportsTools: boolean
+  readonly supportsThinking: boolean
+  readonly #addon: ChatAddon
+  readonly #native: NativeChatTemplate
+
+  private constructor(addon: ChatAddon, native: NativeChatTemplate, info: NativeChatTemplateInfo) {
+    this.#addon = addon
+    this.#native = native
+    this.source = info.source
+    this.supportsTools = info.supportsTools
+    this.supportsThinking = info.supportsThinking
+  }
+
+  /** @param source '' for the model's own, or ChatML where it has none. Rejects with `ERR_TEMPLATE`. */
+  static async open(addon: ChatAddon, model: NativeModel, source: string): Promise<JinjaTemplate> {
+    const native = await naming(addon.chatTemplate(model, source))
+    return new JinjaTemplate(addon, native, addon.chatTemplateInfo(native))
+  }
+
+  async render(rendering: Rendering): Promise<ChatPrompt> {
+    const prompt = await naming(this.#addon.chatPrompt(this.#native, nativeInput(rendering)))
+    const { parts, grammar, preservedTokens, stops, thinking } = prompt
+    return { parts, grammar, preservedTokens, stops, thinking, format: this.#format(prompt) }
+  }
+
+  #format({ isPlain, format }: NativeChatPrompt): ChatPrompt['format'] {
+    if (isPlain) return undefined
+    return { parse: (text, isPartial) => this.#addon.chatParse(format, text, isPartial) }
+  }
+}
+
+function nativeInput(rendering: Rendering): NativeChatInput {
+  const { tools, toolChoice, schema, reasoning } = rendering
+  const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
+  const offered = named === undefined ? tools : tools.filter(({ name }) => name === named)
+  return {
+    messagesJson: JSON.stringify(rendering.messages.map(templateMessage)),
+    toolsJson: offered.length === 0 ? '' : JSON.stringify(describeTools(offered)),
+    toolChoice: typeof toolChoice === 'object' ? 'required' : toolChoice,
+    parallelToolCalls: rendering.parallelToolCalls,
+    schemaJson: schema === undefined ? '' : JSON.stringify(schema),
+    grammar: rendering.grammar,
+    thinking: reasoning.enabled ?? true,
+    variablesJson: JSON.stringify({ ...rendering.variables, ...reasoningVariables(reasoning) }),
+    addGenerationPrompt: rendering.addGenerationPrompt,
+    continueFinalMessage: false,
+    now: Date.now(),
+  }
+}
+
+// The names that templates with levels read: gpt-oss and others.
+function reasoningVariables({ level }: ReasoningValues): JsonObject {
+  return level === undefined ? {} : { reasoning_effort: level }
+}
+
+/** A message as OpenAI's API writes it, which is how templates read it. */
+function templateMessage({ role, content, reasoning, toolCalls, toolCallId, toolName }: Message): JsonObject {
+  const calls = toolCalls?.map(({ id, name, arguments: given }) => {
+    return { id, type: 'function', function: { name, arguments: JSON.stringify(given) } }
+  })
+  return {
+    role,
+    content: typeof content === 'string' ? content : templateContent(content),
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...(calls !== undefined && calls.length > 0 && { tool_calls: calls }),
+    ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+    ...(toolName !== undefined && { name: toolName }),
+  }
+}
+
+function templateContent(content: Exclude<Message['content'], string>): JsonValue {
+  return [{ type: 'text', text: contentText(content) }]
+}
+
+/** Everything that goes wrong in a template has its code. */
+async function naming<Value>(work: Promise<Value>): Promise<Value> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof LlameroError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new LlameroError('ERR_TEMPLATE', `The chat template failed: ${reason.slice(0, 1024)}`, { cause: error })
+  }
+}

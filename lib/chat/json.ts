@@ -1,0 +1,26 @@
+/** What JSON can hold. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject
+
+/** An object of JSON. */
+export interface JsonObject {
+  readonly [name: string]: JsonValue
+}
+
+/**
+ * A copy of a value that holds nothing but JSON, as `JSON.stringify` sees it. A key `__proto__` stays a key. Throws a
+ * `TypeError` for what JSON can't write.
+ */
+export function jsonValue(value: unknown): JsonValue {
+  const text = JSON.stringify(value) as string | undefined
+  return text === undefined ? null : (JSON.parse(text) as JsonValue)
+}
+
+/** The object that a text is, or nothing where it is none. */
+export function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value = JSON.parse(text) as JsonValue
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,123 @@
+import {
+  type ChatPrompt,
+  type ChatTemplate,
+  type Message,
+  outcomeMessage,
+  plainRendering,
+  type Rendering,
+  renderWithGenericTools,
+  runTool,
+  type ToolCall,
+  type ToolOutcome,
+} from '../chat/index.js'
+import { LlameroError } from '../errors.js'
+import type { StepAnswer } from './answer.js'
+import type { ChatValues } from './chat-options.js'
+import { answerSchema, checkObject } from './object.js'
+import type { Part } from './part.js'
+import { prepareRequest, type RequestSetting } from './request.js'
+import type { AnswerPlan, BetweenSteps, Followed, PreparedRequest } from './step.js'
+
+/** A conversation as tokens, with what its answer will look like. */
+export interface PromptTokens {
+  readonly tokens: Int32Array
+  readonly chat: ChatPrompt
+}
+
+/** Who answers a conversation. */
+export interface Chat {
+  readonly values: ChatValues
+  readonly setting: RequestSetting
+  /** The prompt of a conversation that has grown, as its policy lets it pass. */
+  prompt(messages: readonly Message[], step: ChatValues): Promise<PromptTokens>
+  /** The request of a step is ready. */
+  prepared?(request: PreparedRequest, prompt: PromptTokens): void
+}
+
+/** What a template makes of a conversation with these options. Rejects with `ERR_TEMPLATE` or `ERR_UNSUPPORTED`. */
+export async function renderChat(
+  template: ChatTemplate,
+  messages: readonly Message[],
+  values: ChatValues,
+  addGenerationPrompt = true,
+): Promise<ChatPrompt> {
+  const { reasoning, toolChoice, parallelToolCalls, grammar } = values
+  if (reasoning.enabled === true && !template.supportsThinking) {
+    throw new LlameroError('ERR_UNSUPPORTED', "The model does not support thinking: leave the option 'reasoning' away.")
+  }
+  const rendering: Rendering = {
+    ...plainRendering,
+    messages,
+    tools: toolChoice === 'none' ? [] : values.tools,
+    toolChoice,
+    parallelToolCalls,
+    schema: answerSchema(values)?.json,
+    grammar,
+    reasoning,
+    variables: values.templateVariables,
+    addGenerationPrompt,
+  }
+  const usesGenericTools = rendering.tools.length > 0 && !template.supportsTools
+  return usesGenericTools ? renderWithGenericTools(template, rendering) : template.render(rendering)
+}
+
+/** The next step of a conversation: its request, and what becomes of the answer. */
+export async function chatStep(chat: Chat, messages: readonly Message[], stepsLeft: number): Promise<PreparedRequest> {
+  const prompt = await chat.prompt(messages, chat.values)
+  const request = prepareRequest(prompt.tokens, chat.values, chat.setting, prompt.chat)
+  const prepared = { ...request, answer: answerPlan(chat, messages, stepsLeft, prompt.chat) }
+  chat.prepared?.(prepared, prompt)
+  return prepared
+}
+
+function answerPlan(
+  chat: Chat,
+  messages: readonly Message[],
+  stepsLeft: number,
+  { format }: ChatPrompt,
+): AnswerPlan | undefined {
+  const schema = answerSchema(chat.values)
+  if (format === undefined && schema === undefined) return undefined
+  return {
+    format,
+    check: schema === undefined ? undefined : (text, finishReason) => checkObject(schema, text, finishReason),
+    follow: (answer, between) => follow(chat, messages, stepsLeft, answer, between),
+  }
+}
+
+async function follow(
+  chat: Chat,
+  messages: readonly Message[],
+  stepsLeft: number,
+  { message, toolCalls }: StepAnswer,
+  { signal, tell }: BetweenSteps,
+): Promise<Followed | undefined> {
+  const { tools } = chat.values
+  const isOurs = ({ name }: ToolCall): boolean => tools.find((tool) => tool.name === name)?.run !== undefined
+  const isUnknown = ({ name }: ToolCall): boolean => !tools.some((tool) => tool.name === name)
+  if (!toolCalls.every((call) => isOurs(call) || isUnknown(call))) return undefined
+  const conversation = [...messages, message]
+  const outcomes = await Promise.all(
+    toolCalls.map(async (call) => {
+      const outcome = await runTool(call, { tools, messages: conversation, signal })
+      tell(resultPart(outcome))
+      return outcome
+    }),
+  )
+  const results = outcomes.map(outcomeMessage)
+  if (stepsLeft <= 1) return { results, next: undefined }
+  // What had to be called has been: now the model may answer.
+  const freed = { ...chat, values: { ...chat.values, toolChoice: 'auto' as const } }
+  return { results, next: await chatStep(freed, [...conversation, ...results], stepsLeft - 1) }
+}
+
+function resultPart({ call, result, error, cause }: ToolOutcome): Part {
+  return {
+    type: 'tool-result',
+    toolCallId: call.id,
+    toolName: call.name,
+    ...(result !== undefined && { result }),
+    ...(error !== undefined && { error }),
+    ...(cause !== undefined && { cause }),
+  }
+}
