@@ -6,9 +6,12 @@ import type {
   NativeEngine,
   NativeModel,
   NativeModelInfo,
+  NativeChatAnswer,
   NativeChatFormat,
   NativeChatInput,
+  NativeChatPrompt,
   NativeChatTemplate,
+  NativeChatTemplateInfo,
   NativeTextPart,
 } from '../../lib/native-types.js'
 import { fakeEmbedder, type FakeEmbedderLog } from './fake-embedder.js'
@@ -23,6 +26,12 @@ export interface FakeOptions {
   readonly info?: Partial<NativeModelInfo>
   /** Free memory; a token takes one byte of it, all else nothing. */
   readonly freeBytes?: number
+  /** What the template offers. */
+  readonly template?: Partial<NativeChatTemplateInfo>
+  /** How answers are taken apart; they are plain text unless given. */
+  readonly parse?: (text: string, isPartial: boolean) => NativeChatAnswer
+  /** What else the prompt says of its answer. */
+  readonly prompt?: Partial<NativeChatPrompt>
   /** Calls of `onProgress` while loading. */
   readonly loadSteps?: number
 }
@@ -30,6 +39,8 @@ export interface FakeOptions {
 export interface FakeAddon extends Addon, FakeEmbedderLog {
   /** Calls in their order, by name. */
   readonly calls: string[]
+  /** What prompts were made of. */
+  readonly chatInputs: NativeChatInput[]
   /** The engine made last. */
   engine(): FakeEngine
 }
@@ -43,6 +54,7 @@ interface Message {
 export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
   const calls: string[] = []
   const requests: FakeEmbedderLog['requests'] = []
+  const chatInputs: NativeChatInput[] = []
   let made: FakeEngine | undefined
   const info = { ...defaultInfo, ...options.info }
   const script = options.script ?? ((prompt) => [...prompt])
@@ -55,6 +67,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
   return {
     calls,
     requests,
+    chatInputs,
     ...fakeEmbedder({ requests }, calls),
     engine() {
       if (made === undefined) throw new Error('no engine was made')
@@ -103,12 +116,14 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('chatTemplate')
       return {} as NativeChatTemplate
     },
-    chatTemplateInfo: () => plainTemplate,
+    chatTemplateInfo: () => ({ ...plainTemplate, ...options.template }),
     async chatPrompt(_template, input) {
       calls.push('chatPrompt')
-      return { ...plainPrompt, parts: renderChatMl(input) }
+      chatInputs.push(input)
+      const isPlain = options.parse === undefined
+      return { ...plainPrompt, ...options.prompt, isPlain, parts: renderChatMl(input) }
     },
-    chatParse: unused,
+    chatParse: async (_format, text, isPartial) => options.parse?.(text, isPartial) ?? unused(),
     freeMemory: () => options.freeBytes ?? 0,
     memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
     async adapterLoad() {
