@@ -1,6 +1,7 @@
 import type { NativeChatAnswer, NativeChatGrammar, NativeTextPart, NativeThinkingTags } from '../native-types.js'
 import type { JsonObject } from './json.js'
 import type { Message } from './message.js'
+import type { PreparedSchema, SchemaConverter } from './schema/index.js'
 import type { ReasoningValues } from './reasoning.js'
 import type { CheckedTool, ToolChoice } from './tool.js'
 
@@ -10,10 +11,11 @@ export interface Rendering {
   readonly tools: readonly CheckedTool[]
   readonly toolChoice: ToolChoice
   readonly parallelToolCalls: boolean
-  /** What the answer's text must follow, as a grammar can hold it. */
-  readonly schema: JsonObject | undefined
+  /** What the answer's text must follow. */
+  readonly schema: PreparedSchema | undefined
   /** GBNF for the answer's text; '' for none. */
   readonly grammar: string
+  readonly convertSchema: SchemaConverter
   readonly reasoning: ReasoningValues
   readonly variables: JsonObject
   readonly addGenerationPrompt: boolean
@@ -52,10 +54,15 @@ export interface ChatTemplate {
   render(rendering: Rendering): Promise<ChatPrompt>
 }
 
+/** An answer of which all is text. */
+export const plainFormat: AnswerFormat = {
+  parse: async (content) => ({ content, reasoning: '', toolCalls: [] }),
+}
+
 export const noGrammar: NativeChatGrammar = { grammar: '', lazy: false, triggers: [], prefix: '' }
 
 /** A conversation and nothing else, as callers that only want its prompt have it. */
-export const plainRendering: Omit<Rendering, 'messages'> = {
+export const plainRendering: Omit<Rendering, 'messages' | 'convertSchema'> = {
   tools: [],
   toolChoice: 'auto',
   parallelToolCalls: true,

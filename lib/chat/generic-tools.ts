@@ -4,6 +4,8 @@ import { contentText } from './content.js'
 import { decodeString, readSpans, type JsonSpan } from './json-span.js'
 import type { JsonObject } from './json.js'
 import type { Message } from './message.js'
+import { nested } from './nested-schema.js'
+import { type PreparedSchema, prepareSchema } from './schema/index.js'
 import { type CheckedTool, describeTools } from './tool.js'
 
 /**
@@ -17,7 +19,7 @@ export async function renderWithGenericTools(template: ChatTemplate, rendering: 
     ...rendering,
     messages: withInstructions(messages.map(asText), instructions(tools)),
     tools: [],
-    schema: answerSchema(rendering),
+    schema: prepareSchema(answerSchema(rendering), rendering.convertSchema),
   })
   return { ...prompt, format: unwrapping(prompt.format, schema !== undefined) }
 }
@@ -53,8 +55,14 @@ function asText(message: Message): Message {
 function answerSchema({ tools, toolChoice, parallelToolCalls, schema }: Rendering): JsonObject {
   const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
   const callable = named === undefined ? tools : tools.filter(({ name }) => name === named)
+  const $defs: Record<string, JsonObject> = {}
+  const use = (inner: PreparedSchema, name: string): JsonObject => {
+    const { definition, use: reference } = nested(inner.json as JsonObject, name)
+    $defs[name] = definition
+    return reference
+  }
   const calls = callable.map(({ name, parameters }) =>
-    fixedObject({ name: { const: name }, arguments: parameters.json }),
+    fixedObject({ name: { const: name }, arguments: use(parameters, `tool ${name}`) }),
   )
   const toCall = fixedObject({
     tool_calls: {
@@ -64,8 +72,9 @@ function answerSchema({ tools, toolChoice, parallelToolCalls, schema }: Renderin
       ...(!parallelToolCalls && { maxItems: 1 }),
     },
   })
-  if (toolChoice !== 'auto') return toCall
-  return { anyOf: [toCall, fixedObject({ response: schema ?? { type: 'string' } })] }
+  if (toolChoice !== 'auto') return { ...toCall, $defs }
+  const response = schema === undefined ? { type: 'string' } : use(schema, 'response')
+  return { anyOf: [toCall, fixedObject({ response })], $defs }
 }
 
 function fixedObject(properties: JsonObject): JsonObject {

@@ -13,7 +13,8 @@ export { JinjaTemplate } from './jinja-template.js'
 export { jsonValue, parseObject, type JsonObject, type JsonValue } from './json.js'
 export { maxMessages, messageBytes, messageTexts, normalizeMessages, type Message, type Role } from './message.js'
 export { checkReasoning, type ReasoningLevel, type ReasoningOptions, type ReasoningValues } from './reasoning.js'
-export { prepareSchema, type PreparedSchema, type Schema, type SchemaOutput } from './schema/index.js'
+export { PartialJson, prepareJson, type PreparedSchema, prepareSchema, type SchemaConverter } from './schema/index.js'
+export type { Schema, SchemaOutput } from './schema-output.js'
 export {
   checkToolChoice,
   checkTools,

@@ -2,13 +2,13 @@ import { LlameroError } from '../errors.js'
 import type {
   ChatAddon,
   NativeChatInput,
-  NativeChatPrompt,
   NativeChatTemplate,
   NativeChatTemplateInfo,
   NativeModel,
 } from '../native-types.js'
-import type { ChatPrompt, ChatTemplate, Rendering } from './chat-template.js'
+import { plainFormat, type AnswerFormat, type ChatPrompt, type ChatTemplate, type Rendering } from './chat-template.js'
 import { contentText } from './content.js'
+import { eitherGrammar, embedGrammar } from './grammar-text.js'
 import type { JsonObject, JsonValue } from './json.js'
 import type { Message } from './message.js'
 import type { ReasoningValues } from './reasoning.js'
@@ -37,19 +37,48 @@ export class JinjaTemplate implements ChatTemplate {
   }
 
   async render(rendering: Rendering): Promise<ChatPrompt> {
-    const prompt = await naming(this.#addon.chatPrompt(this.#native, nativeInput(rendering)))
-    const { parts, grammar, preservedTokens, stops, thinking } = prompt
-    return { parts, grammar, preservedTokens, stops, thinking, format: this.#format(prompt) }
+    const { schema, tools } = rendering
+    if (schema === undefined) return this.#render(nativeInput(rendering))
+    const marked = await this.#render({ ...nativeInput({ ...rendering, tools: [] }), schemaJson: markedSchema })
+    const grammar = embedGrammar(marked.grammar.grammar, answerMark, schema.grammarSource)
+    const answering = { ...marked, grammar: { ...marked.grammar, grammar } }
+    return tools.length === 0 ? answering : this.#callingOrAnswering(rendering, answering)
   }
 
-  #format({ isPlain, format }: NativeChatPrompt): ChatPrompt['format'] {
-    if (isPlain) return undefined
-    return { parse: (text, isPartial) => this.#addon.chatParse(format, text, isPartial) }
+  /** llama.cpp has no grammar for tools and a schema at once: it is made of that for calls and that for an answer. */
+  async #callingOrAnswering(rendering: Rendering, answering: ChatPrompt): Promise<ChatPrompt> {
+    const input = nativeInput(rendering)
+    const calling = await this.#render({ ...input, toolChoice: 'required' })
+    if (input.toolChoice === 'required') return calling
+    const prompt = await this.#render(input)
+    const grammar = eitherGrammar(calling.grammar.grammar, answering.grammar.grammar)
+    return {
+      ...prompt,
+      grammar: { ...calling.grammar, grammar },
+      format: {
+        async parse(text, isPartial) {
+          const called = await (prompt.format ?? plainFormat).parse(text, isPartial)
+          return called.toolCalls.length > 0 ? called : (answering.format ?? plainFormat).parse(text, isPartial)
+        },
+      },
+    }
+  }
+
+  async #render(input: NativeChatInput): Promise<ChatPrompt> {
+    const { isPlain, format, parts, grammar, preservedTokens, stops, thinking } = await naming(
+      this.#addon.chatPrompt(this.#native, input),
+    )
+    const parse: AnswerFormat['parse'] = (text, isPartial) => this.#addon.chatParse(format, text, isPartial)
+    return { parts, grammar, preservedTokens, stops, thinking, format: isPlain ? undefined : { parse } }
   }
 }
 
+/** Stands in llama.cpp's grammar where ours is put. */
+const answerMark = 'llamero-answer'
+const markedSchema = JSON.stringify({ const: answerMark })
+
 function nativeInput(rendering: Rendering): NativeChatInput {
-  const { tools, toolChoice, schema, reasoning } = rendering
+  const { tools, toolChoice, reasoning } = rendering
   const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
   const offered = named === undefined ? tools : tools.filter(({ name }) => name === named)
   return {
@@ -57,7 +86,7 @@ function nativeInput(rendering: Rendering): NativeChatInput {
     toolsJson: offered.length === 0 ? '' : JSON.stringify(describeTools(offered)),
     toolChoice: typeof toolChoice === 'object' ? 'required' : toolChoice,
     parallelToolCalls: rendering.parallelToolCalls,
-    schemaJson: schema === undefined ? '' : JSON.stringify(schema),
+    schemaJson: '',
     grammar: rendering.grammar,
     thinking: reasoning.enabled ?? true,
     variablesJson: JSON.stringify({ ...rendering.variables, ...reasoningVariables(reasoning) }),

@@ -34,18 +34,22 @@ export async function runTool(call: ToolCall, { tools, messages, signal }: ToolS
     const names = tools.map(({ name }) => name).join(', ')
     return { call, error: `There is no tool "${call.name}". There are: ${names}.` }
   }
-  const checked = await tool.parameters.validate(call.arguments)
-  if (!checked.ok) return { call, error: `The arguments are wrong: ${checked.reason}` }
+  let given: unknown
+  try {
+    given = await tool.parameters.validate(JSON.stringify(call.arguments))
+  } catch (cause) {
+    return { call, error: `The arguments are wrong. ${messageOf(cause)}`, cause }
+  }
   const ending = endingSignal(signal, tool.timeoutMs)
   const { run } = tool
   try {
     const context = { signal: ending.signal, toolCallId: call.id, messages }
-    const running = Promise.resolve().then(() => run(checked.value as never, context))
+    const running = Promise.resolve().then(() => run(given as never, context))
     return { call, result: jsonValue(await untilAborted(running, ending.signal)) }
   } catch (cause) {
     if (signal.aborted) throw signal.reason
     if (ending.signal.aborted) return { call, error: `It took longer than ${String(tool.timeoutMs)} ms.`, cause }
-    return { call, error: cause instanceof Error ? cause.message : String(cause), cause }
+    return { call, error: messageOf(cause), cause }
   } finally {
     ending.release()
   }
@@ -84,4 +88,8 @@ function untilAborted<Value>(running: Promise<Value>, signal: AbortSignal): Prom
     signal.addEventListener('abort', aborted, { once: true })
     running.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
   })
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

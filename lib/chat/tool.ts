@@ -1,6 +1,8 @@
+import { LlameroError } from '../errors.js'
 import type { JsonObject } from './json.js'
 import type { Message } from './message.js'
-import { type PreparedSchema, prepareSchema, type Schema, type SchemaOutput } from './schema/index.js'
+import { type PreparedSchema, prepareSchema, type SchemaConverter } from './schema/index.js'
+import type { Schema, SchemaOutput } from './schema-output.js'
 import { invalidOption, unknownField } from './value.js'
 import { wellFormed } from './well-formed.js'
 
@@ -64,16 +66,16 @@ const maxName = 64
 const noParameters = { type: 'object', properties: {} } as const
 
 /** The tools of a call, checked one by one: one that can't be used as it is says why and names itself. */
-export function checkTools(given: unknown, name = 'tools'): readonly CheckedTool[] {
+export function checkTools(given: unknown, name: string, convert: SchemaConverter): readonly CheckedTool[] {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalidOption(name, 'an object of tools by name', given)
   }
   const entries = Object.entries(given)
   if (entries.length > maxTools) throw invalidOption(name, `an object of up to ${maxTools} tools`, given)
-  return entries.map(([key, definition]) => checkTool(key, definition, `${name}.${key}`))
+  return entries.map(([key, definition]) => checkTool(key, definition, `${name}.${key}`, convert))
 }
 
-function checkTool(name: string, definition: unknown, at: string): CheckedTool {
+function checkTool(name: string, definition: unknown, at: string, convert: SchemaConverter): CheckedTool {
   if (name.length > maxName || !/^[a-zA-Z0-9_.-]+$/.test(name)) {
     throw invalidOption(at, `named with 1 to ${maxName} letters, digits, "_", "-" or "."`, name)
   }
@@ -94,8 +96,7 @@ function checkTool(name: string, definition: unknown, at: string): CheckedTool {
   if (timeoutMs !== undefined && !isTimeout(timeoutMs)) {
     throw invalidOption(`${at}.timeoutMs`, 'a whole number from 1 to 2147483647', timeoutMs)
   }
-  const schema = prepareSchema(parameters, `${at}.parameters`)
-  if (schema.json['type'] !== 'object') throw invalidOption(`${at}.parameters`, 'the schema of an object', parameters)
+  const schema = toolParameters(parameters, `${at}.parameters`, convert)
   return {
     name,
     description: wellFormed(description),
@@ -103,6 +104,18 @@ function checkTool(name: string, definition: unknown, at: string): CheckedTool {
     run: run as CheckedTool['run'],
     timeoutMs,
   }
+}
+
+function toolParameters(given: unknown, at: string, convert: SchemaConverter): PreparedSchema {
+  try {
+    const schema = prepareSchema(given as Schema, convert)
+    if ((schema.json as JsonObject)['type'] === 'object') return schema
+  } catch (cause) {
+    if (!(cause instanceof LlameroError)) throw cause
+    const details = { ...cause.details, option: at }
+    throw new LlameroError(cause.code, `"${at}": ${cause.message}`, { cause, details })
+  }
+  throw invalidOption(at, 'the schema of an object', given)
 }
 
 function isTimeout(value: unknown): value is number {
@@ -122,6 +135,6 @@ export function checkToolChoice(value: unknown, name = 'toolChoice'): ToolChoice
 export function describeTools(tools: readonly CheckedTool[]): JsonObject[] {
   return tools.map(({ name, description, parameters }) => ({
     type: 'function',
-    function: { name, description, parameters: parameters.json },
+    function: { name, description, parameters: parameters.json as JsonObject },
   }))
 }

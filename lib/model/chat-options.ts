@@ -15,7 +15,7 @@ import {
   type Tools,
 } from '../chat/index.js'
 import { boolean, integer } from './option-kinds.js'
-import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
+import { converterOf, type OptionRule, type OptionTable, type OptionValues } from './option-rule.js'
 import { generateOptions, type GenerateOptions } from './options.js'
 
 /** How a conversation is answered, beside how any answer is. */
@@ -59,7 +59,7 @@ const toolsRule: OptionRule<readonly CheckedTool[]> = {
   range: 'an object of up to 128 tools by name',
   default: [],
   doc: 'What the model can ask for.',
-  read: (value, name) => checkTools(value, name),
+  read: (value, name, limits) => checkTools(value, name, converterOf(limits)),
 }
 
 const toolChoiceRule: OptionRule<ToolChoice> = {

@@ -31,8 +31,10 @@ export class ChatPrompts {
     const { contextSize } = this.#opened.info
     checkTextBytes(messageBytes(messages), contextSize)
     for (const message of messages) for (const text of messageTexts(message)) checkRuns(text, contextSize)
+    const { addon } = this.#opened
+    const convert = (schema: string): string => addon.schemaToGrammar(schema)
     const template = await this.#run(() => this.#open())
-    return this.#run(() => renderChat(template, messages, values, addGenerationPrompt))
+    return this.#run(() => renderChat(template, messages, values, convert, addGenerationPrompt))
   }
 
   /** The tokens of a rendered conversation. */

@@ -7,6 +7,7 @@ import {
   type Rendering,
   renderWithGenericTools,
   runTool,
+  type SchemaConverter,
   type ToolCall,
   type ToolOutcome,
 } from '../chat/index.js'
@@ -39,6 +40,7 @@ export async function renderChat(
   template: ChatTemplate,
   messages: readonly Message[],
   values: ChatValues,
+  convertSchema: SchemaConverter,
   addGenerationPrompt = true,
 ): Promise<ChatPrompt> {
   const { reasoning, toolChoice, parallelToolCalls, grammar } = values
@@ -51,11 +53,12 @@ export async function renderChat(
     tools: toolChoice === 'none' ? [] : values.tools,
     toolChoice,
     parallelToolCalls,
-    schema: answerSchema(values)?.json,
+    schema: answerSchema(values),
     grammar,
     reasoning,
     variables: values.templateVariables,
     addGenerationPrompt,
+    convertSchema,
   }
   const usesGenericTools = rendering.tools.length > 0 && !template.supportsTools
   return usesGenericTools ? renderWithGenericTools(template, rendering) : template.render(rendering)

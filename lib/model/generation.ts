@@ -1,4 +1,5 @@
 import { ReadableStream } from 'node:stream/web'
+import { PartialJson } from '../chat/index.js'
 import type { GenerationState } from './generation-state.js'
 import { PartReader } from './part-reader.js'
 import type { Part, Result } from './part.js'
@@ -62,6 +63,14 @@ export class Generation<Value = unknown> implements PromiseLike<Result<Value>>, 
     return { [Symbol.asyncIterator]: () => this.#read((part) => (part.type === 'text' ? part.text : undefined)) }
   }
 
+  /**
+   * With `schema` or `json`: what the answer says so far, whenever there is more of it. Strings grow; numbers and words
+   * appear when they are whole. Each is a copy; only the result's `object` is checked.
+   */
+  get object(): AsyncIterable<unknown> {
+    return { [Symbol.asyncIterator]: () => this.#read(growingObject()) }
+  }
+
   /** Stops the decode; the result is what there is, with `finishReason: 'abort'`. Does nothing once it has ended. */
   abort(): void {
     this.#state.abort()
@@ -96,6 +105,15 @@ export class Generation<Value = unknown> implements PromiseLike<Result<Value>>, 
     const reader = new PartReader(this.#state, pick)
     owners.set(reader, this)
     return reader
+  }
+}
+
+function growingObject(): (part: Part) => unknown {
+  let reader = new PartialJson()
+  return (part) => {
+    // Behind results of tools the answer begins anew.
+    if (part.type === 'tool-result') reader = new PartialJson()
+    return part.type === 'text' ? structuredClone(reader.add(part.text)) : undefined
   }
 }
 

@@ -107,7 +107,7 @@ export class Model {
   private constructor(opened: OpenedModel, { adapterJudge }: ModelSource) {
     this.info = opened.info
     this.#opened = opened
-    this.#limits = opened.info
+    this.#limits = { ...opened.info, convertSchema: (schema) => opened.addon.schemaToGrammar(schema) }
     this.#adapters = new Adapters(opened, adapterJudge)
     this.#prompts = new ChatPrompts(opened, (job) => this.#run(job))
     this.#defaults = defaultsOf({}, [], opened.info)
@@ -145,8 +145,7 @@ export class Model {
     const schema = answerSchema(values)
     return this.#start(values, async () => {
       const tokens = await this.#promptTokens(parts, values)
-      const grammar =
-        schema === undefined ? values.grammar : await this.#opened.addon.schemaToGrammar(JSON.stringify(schema.json))
+      const grammar = schema?.grammarSource ?? values.grammar
       const shape = { ...anyAnswer, grammar: { ...anyAnswer.grammar, grammar } }
       const request = prepareRequest(this.#beginning(tokens), values, this.#setting(), shape)
       if (schema === undefined) return request

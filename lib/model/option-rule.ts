@@ -1,4 +1,4 @@
-import { invalidOption } from '../chat/index.js'
+import { invalidOption, type SchemaConverter } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import { nearestName } from './nearest.js'
 
@@ -7,6 +7,14 @@ export interface Limits {
   /** Tokens that one request's prompt and answer may have together. */
   readonly contextSize: number
   readonly vocabularySize: number
+  /** How schemas become grammars; absent where no option asks for it. */
+  readonly convertSchema?: SchemaConverter | undefined
+}
+
+/** How schemas become grammars, where that is known. */
+export function converterOf({ convertSchema }: Limits): SchemaConverter {
+  if (convertSchema !== undefined) return convertSchema
+  throw new LlameroError('ERR_INTERNAL', 'A schema was given where none can be read.')
 }
 
 /** One row of an option table: what it means and how a given value is checked. */

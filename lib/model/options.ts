@@ -1,4 +1,4 @@
-import { prepareSchema, type PreparedSchema, type Schema } from '../chat/index.js'
+import { invalidOption, prepareJson, prepareSchema, type PreparedSchema, type Schema } from '../chat/index.js'
 import { parameters } from '../parameters.js'
 import type { Adapter, ScaledAdapter } from './adapter.js'
 import { scaledAdapters } from './adapter-option.js'
@@ -6,7 +6,7 @@ import { checkGrammar } from './grammar.js'
 import { logitBias } from './logit-bias.js'
 import { abortSignal, boolean, group, integer, number, oneOf, strings, text } from './option-kinds.js'
 import { overflows, type Overflow } from './overflow.js'
-import type { OptionRule, OptionTable, OptionValues } from './option-rule.js'
+import { converterOf, type OptionRule, type OptionTable, type OptionValues } from './option-rule.js'
 import { checkText } from './prompt.js'
 import { type SpeculationOptions, speculationRule } from './speculation.js'
 
@@ -194,7 +194,18 @@ const schemaRule: OptionRule<PreparedSchema | undefined> = {
   range: 'a Standard Schema or a JSON schema',
   default: undefined,
   doc: 'The answer is JSON that follows this.',
-  read: (value, name) => prepareSchema(value, name),
+  read: (value, _name, limits) => prepareSchema(value as Schema, converterOf(limits)),
+}
+
+const jsonRule: OptionRule<PreparedSchema | undefined> = {
+  unit: '',
+  range: 'true or false',
+  default: undefined,
+  doc: 'The answer is any JSON object.',
+  read(value, name, limits) {
+    if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
+    return value ? prepareJson(converterOf(limits)) : undefined
+  },
 }
 
 const suffixRule: OptionRule<string | undefined> = {
@@ -232,7 +243,7 @@ export const generateOptions = {
   logprobs: integer({ min: 0, max: 20, unit: 'tokens', default: undefined, doc: 'Alternatives reported per token.' }),
   grammar: grammarRule,
   schema: schemaRule,
-  json: boolean({ default: false, doc: 'The answer is any JSON object.' }),
+  json: jsonRule,
   adapters: scaledAdapters('Adapters that work on the answer.'),
   suffix: suffixRule,
   priority: integer({ min: -1000, max: 1000, default: 0, doc: 'Higher goes first when not all can run.' }),

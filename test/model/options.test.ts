@@ -5,7 +5,7 @@ import { modelOptions, readModelOptions } from '../../lib/model/model-options.js
 import { readOptions } from '../../lib/model/option-rule.js'
 import { generateOptions } from '../../lib/model/options.js'
 
-const limits = { contextSize: 512, vocabularySize: 260 }
+const limits = { contextSize: 512, vocabularySize: 260, convertSchema: () => 'root ::= "x"' }
 const read = (given: unknown) => readOptions(generateOptions, given, limits)
 
 function failure(run: () => unknown): LlameroError {
@@ -24,6 +24,8 @@ const wrongForBooleans = [0, 1, 'true', null, [], {}, NaN]
 const wrongForTexts = [5, null, {}, true, [5], [null], '', [''], ['ok', '']]
 
 const wrongValues: Record<keyof typeof generateOptions, readonly unknown[]> = {
+  schema: [null, [], 5, 'x', true],
+  json: wrongForBooleans,
   maxTokens: [...wrongForIntegers, 0, -1, 2 ** 31],
   stop: [...wrongForTexts, 'x'.repeat(257), Array(65).fill('x'), ['é'.repeat(129)], new Array(3)],
   ignoreEos: wrongForBooleans,
@@ -146,7 +148,6 @@ describe('options of generate and chat', () => {
     ['constructor', undefined],
     ['suffix', undefined],
     ['adapters', undefined],
-    ['schema', undefined],
   ])('refuses the unknown name %s and suggests %s', (name, nearest) => {
     const error = failure(() => read(JSON.parse(`{${JSON.stringify(name)}: 1}`)))
     expect(error.code).toBe('ERR_OPTION_INVALID')

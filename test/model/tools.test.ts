@@ -246,7 +246,7 @@ describe('models whose template knows no tools', () => {
     expect(messages[0]).toMatchObject({ content: '', toolCalls: [{ name: 'weather', arguments: { city: 'Rome' } }] })
     const [first, second] = addon.chatInputs
     expect(first?.toolsJson).toBe('')
-    expect(JSON.parse(first?.schemaJson ?? '')).toMatchObject({
+    expect(JSON.parse(addon.schemas.at(-1) ?? '')).toMatchObject({
       anyOf: [{ required: ['tool_calls'] }, { required: ['response'] }],
     })
     const told = JSON.parse(second?.messagesJson ?? '') as { role: string; content: string }[]

@@ -39,6 +39,8 @@ export interface FakeOptions {
 export interface FakeAddon extends Addon, FakeEmbedderLog {
   /** Calls in their order, by name. */
   readonly calls: string[]
+  /** What grammars were made of. */
+  readonly schemas: string[]
   /** What prompts were made of. */
   readonly chatInputs: NativeChatInput[]
   /** The engine made last. */
@@ -55,6 +57,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
   const calls: string[] = []
   const requests: FakeEmbedderLog['requests'] = []
   const chatInputs: NativeChatInput[] = []
+  const schemas: string[] = []
   let made: FakeEngine | undefined
   const info = { ...defaultInfo, ...options.info }
   const script = options.script ?? ((prompt) => [...prompt])
@@ -68,6 +71,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     calls,
     requests,
     chatInputs,
+    schemas,
     ...fakeEmbedder({ requests }, calls),
     engine() {
       if (made === undefined) throw new Error('no engine was made')
@@ -122,6 +126,10 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       chatInputs.push(input)
       const isPlain = options.parse === undefined
       return { ...plainPrompt, ...options.prompt, isPlain, parts: renderChatMl(input) }
+    },
+    schemaToGrammar(schema) {
+      schemas.push(schema)
+      return 'root ::= "{" [^}]* "}"'
     },
     chatParse: async (_format, text, isPartial) => options.parse?.(text, isPartial) ?? unused(),
     freeMemory: () => options.freeBytes ?? 0,
