@@ -3,7 +3,7 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
-import type { NativeGrammarTrigger, NativeThinkingTags } from './native-chat-types.js'
+import type { ChatAddon, NativeGrammarTrigger, NativeThinkingTags } from './native-chat-types.js'
 import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
 import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
@@ -119,16 +119,6 @@ export interface NativeDetokenizeOptions {
   readonly renderSpecial: boolean
 }
 
-export interface NativeRenderInput {
-  /** A JSON array of messages, as the template sees them. */
-  readonly messagesJson: string
-  /** Further template variables as a JSON object. */
-  readonly variablesJson: string
-  readonly addGenerationPrompt: boolean
-  /** '' for the model's own template. */
-  readonly template: string
-}
-
 export interface NativeEngineOptions {
   /** Cells of the KV cache, shared by all sequences. */
   readonly contextSize: number
@@ -198,7 +188,7 @@ export interface NativeSampler {
   /** It binds only from a trigger on; see {@link NativeChatGrammar}. */
   readonly grammarLazy: boolean
   readonly grammarTriggers: readonly NativeGrammarTrigger[]
-  /** The beginning of the answer that the prompt holds already: grammar and thinking begin behind it. */
+  /** The beginning of the answer that the prompt holds already, if the grammar has to accept it first. */
   readonly grammarPrefix: string
   /** Where thinking begins and ends, so that no lazy grammar binds inside it and it can be cut short. */
   readonly thinking: NativeThinkingLimit | undefined
@@ -332,7 +322,7 @@ export interface AssembledText {
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
-export interface Addon extends DraftAddon, EmbedderAddon, QuantizeAddon {
+export interface Addon extends ChatAddon, DraftAddon, EmbedderAddon, QuantizeAddon {
   /** Hands over the class that errors are thrown as. */
   initialize(ErrorClass: typeof LlameroError): void
   /** The CPU modules in a folder, best first. */
@@ -349,7 +339,6 @@ export interface Addon extends DraftAddon, EmbedderAddon, QuantizeAddon {
   detokenize(model: NativeModel, tokens: Int32Array, options: NativeDetokenizeOptions): Promise<string>
   /** The bytes of one token. */
   piece(model: NativeModel, token: number): Uint8Array
-  renderChat(model: NativeModel, input: NativeRenderInput): Promise<NativeTextPart[]>
 
   /**
    * Bytes that are free where a model with so many layers on GPUs (-1: all) keeps its cache; 0: not known. Of the main

@@ -1,9 +1,9 @@
 import { LlameroError } from '../errors.js'
-import type { NativeRenderInput, NativeTextPart } from '../native-types.js'
+import type { NativeChatInput, NativeChatPrompt, NativeTextPart } from '../native-types.js'
 import type { Message } from './message.js'
 
-/** The native renderer, bound to a model. */
-export type Renderer = (input: NativeRenderInput) => Promise<NativeTextPart[]>
+/** The native renderer, bound to a model's template. */
+export type Renderer = (input: NativeChatInput) => Promise<NativeChatPrompt>
 
 /** How a conversation becomes a prompt. */
 export interface RenderOptions {
@@ -23,14 +23,23 @@ export async function renderPrompt(
   render: Renderer,
   messages: readonly Message[],
   { addGenerationPrompt = true }: RenderOptions = {},
-): Promise<NativeTextPart[]> {
+): Promise<readonly NativeTextPart[]> {
   try {
-    return await render({
+    const { parts } = await render({
       messagesJson: JSON.stringify(messages),
+      toolsJson: '',
+      toolChoice: 'auto',
+      parallelToolCalls: false,
+      schemaJson: '',
+      grammar: '',
+      thinking: true,
+      separateThinking: false,
       variablesJson: '{}',
       addGenerationPrompt,
-      template: '',
+      continueFinalMessage: false,
+      now: Date.now(),
     })
+    return parts
   } catch (error) {
     if (error instanceof LlameroError) throw error
     const reason = error instanceof Error ? error.message : String(error)

@@ -1,6 +1,6 @@
 import { messageBytes, normalizeMessages, renderPrompt, type Message, type RenderOptions } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
-import type { Addon, NativeTextPart } from '../native-types.js'
+import type { Addon, NativeChatTemplate, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
 import type { Adapter } from './adapter.js'
 import { type BroughtAlong, type Defaults, defaultsOf, opened as openedConversation, withDefaults } from './brought.js'
@@ -95,6 +95,7 @@ export class Model {
   readonly #adapters: Adapters
   readonly #gate = createGate(nativeJobs)
   #defaults: Defaults
+  #chatTemplate: Promise<NativeChatTemplate> | undefined
   #closed: Promise<void> | undefined
 
   private constructor(opened: OpenedModel, { adapterJudge }: ModelSource) {
@@ -326,14 +327,15 @@ export class Model {
     )
   }
 
-  async #render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]> {
+  async #render(messages: readonly Message[], options: RenderOptions): Promise<readonly NativeTextPart[]> {
     const { contextSize } = this.#limits
     checkTextBytes(messageBytes(messages), contextSize)
     for (const { content } of messages) checkRuns(content, contextSize)
     const { addon, native } = this.#opened
     return this.#gate(() => {
       this.#checkOpen()
-      return renderPrompt((input) => addon.renderChat(native, input), messages, options)
+      const chatTemplate = (this.#chatTemplate ??= addon.chatTemplate(native, ''))
+      return renderPrompt(async (input) => addon.chatPrompt(await chatTemplate, input), messages, options)
     })
   }
 

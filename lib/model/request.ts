@@ -51,6 +51,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
       draftTokens: options.speculation?.maxTokens ?? 0,
       adaptDrafts: options.speculation?.adaptive ?? true,
       draftModel: options.speculation?.draft ?? false,
+      preservedTokens: new Int32Array(),
     },
     endsWithContext: !shifts && room < maxTokens,
   }
@@ -93,5 +94,9 @@ function nativeSampler(options: GenerateValues, contextSize: number): NativeSamp
     biasTokens: logitBias.tokens,
     biasValues: logitBias.values,
     grammar: options.grammar,
+    grammarLazy: false,
+    grammarTriggers: [],
+    grammarPrefix: '',
+    thinking: undefined,
   }
 }

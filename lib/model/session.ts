@@ -33,7 +33,7 @@ export interface SessionHost {
   readonly limits: Limits
   readonly defaults: Defaults
   checkOpen(): void
-  render(messages: readonly Message[], options: RenderOptions): Promise<NativeTextPart[]>
+  render(messages: readonly Message[], options: RenderOptions): Promise<readonly NativeTextPart[]>
   tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array>
   tokenize(parts: readonly NativeTextPart[]): Promise<Int32Array>
 }

@@ -1,16 +1,26 @@
 import { describe, expect, it } from 'vitest'
 import { renderPrompt } from '../../lib/chat/index.js'
 import { LlameroError } from '../../lib/errors.js'
+import type { NativeChatPrompt, NativeTextPart } from '../../lib/native-types.js'
 
 const messages = [{ role: 'user', content: 'a "quoted"\n\ufffd' }] as const
+
+const promptOf = (parts: readonly NativeTextPart[]): NativeChatPrompt => ({
+  parts,
+  grammar: { grammar: '', lazy: false, triggers: [], prefix: '' },
+  preservedTokens: new Int32Array(),
+  stops: [],
+  format: {} as NativeChatPrompt['format'],
+  isPlain: true,
+})
 
 describe('rendering', () => {
   it('hands the messages over as JSON and asks for the opening of an answer', async () => {
     const parts = [{ text: 'prompt', trusted: true }]
     const rendered = await renderPrompt(async (input) => {
       expect(JSON.parse(input.messagesJson)).toEqual(messages)
-      expect(input).toMatchObject({ variablesJson: '{}', addGenerationPrompt: true, template: '' })
-      return parts
+      expect(input).toMatchObject({ variablesJson: '{}', addGenerationPrompt: true, toolsJson: '' })
+      return promptOf(parts)
     }, messages)
     expect(rendered).toBe(parts)
   })
@@ -19,7 +29,7 @@ describe('rendering', () => {
     await renderPrompt(
       async ({ addGenerationPrompt }) => {
         expect(addGenerationPrompt).toBe(false)
-        return []
+        return promptOf([])
       },
       messages,
       { addGenerationPrompt: false },

@@ -191,6 +191,7 @@ describe('generate', () => {
       draftTokens: 0,
       adaptDrafts: true,
       draftModel: false,
+      preservedTokens: new Int32Array(),
       sampler: {
         seed: 11,
         temperature: 0.5,
@@ -275,10 +276,14 @@ describe('chat', () => {
 
   it('has one BOS where template and vocabulary both bring one', async () => {
     const addon = createFakeAddon()
-    addon.renderChat = async (_model, { messagesJson }) => [
-      { text: '<s>', trusted: true },
-      { text: JSON.parse(messagesJson)[0].content, trusted: false },
-    ]
+    const { chatPrompt } = addon
+    addon.chatPrompt = async (template, input) => ({
+      ...(await chatPrompt(template, input)),
+      parts: [
+        { text: '<s>', trusted: true },
+        { text: JSON.parse(input.messagesJson)[0].content, trusted: false },
+      ],
+    })
     const model = await openModel({ path: 'x' }, {}, addon)
     await model.chat('hi')
     expect(sent(addon)).toEqual([256, ...bytes('hi')])

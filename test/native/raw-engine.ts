@@ -44,6 +44,10 @@ export const neutralSampler: NativeSampler = {
   biasTokens: new Int32Array(),
   biasValues: new Float32Array(),
   grammar: '',
+  grammarLazy: false,
+  grammarTriggers: [],
+  grammarPrefix: '',
+  thinking: undefined,
 }
 
 export const plainEngine: NativeEngineOptions = {
@@ -132,6 +136,7 @@ export async function openRawEngine(
           draftTokens: 0,
           adaptDrafts: true,
           draftModel: true,
+          preservedTokens: new Int32Array(),
           ...request,
           tokens,
           sampler: { ...neutralSampler, ...sampler },

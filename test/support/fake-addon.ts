@@ -3,10 +3,12 @@ import type {
   Addon,
   NativeAdapter,
   NativeCancelFlag,
+  NativeChatFormat,
+  NativeChatInput,
+  NativeChatTemplate,
   NativeEngine,
   NativeModel,
   NativeModelInfo,
-  NativeRenderInput,
   NativeTextPart,
 } from '../../lib/native-types.js'
 import { fakeEmbedder, type FakeEmbedderLog } from './fake-embedder.js'
@@ -97,10 +99,31 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     },
     detokenize: async (_model, tokens, { renderSpecial }) => textOf(tokens, renderSpecial),
     piece: (_model, token) => pieceOf(token),
-    async renderChat(_model, input) {
-      calls.push('renderChat')
-      return renderChatMl(input)
+    async chatTemplate() {
+      calls.push('chatTemplate')
+      return {} as NativeChatTemplate
     },
+    chatTemplateInfo: () => ({
+      source: '',
+      supportsSystemRole: true,
+      supportsTools: false,
+      supportsToolCalls: false,
+      supportsParallelToolCalls: false,
+      supportsThinking: false,
+      requiresTypedContent: false,
+    }),
+    async chatPrompt(_template, input) {
+      calls.push('chatPrompt')
+      return {
+        parts: renderChatMl(input),
+        grammar: { grammar: input.grammar, lazy: false, triggers: [], prefix: '' },
+        preservedTokens: new Int32Array(),
+        stops: [],
+        format: {} as NativeChatFormat,
+        isPlain: true,
+      }
+    },
+    chatParse: async (_format, text) => ({ content: text, reasoning: '', toolCalls: [] }),
     freeMemory: () => options.freeBytes ?? 0,
     memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
     async adapterLoad() {
@@ -206,7 +229,7 @@ const defaultInfo: NativeModelInfo = {
   metadata: {},
 }
 
-function renderChatMl({ messagesJson, addGenerationPrompt }: NativeRenderInput): NativeTextPart[] {
+function renderChatMl({ messagesJson, addGenerationPrompt }: NativeChatInput): NativeTextPart[] {
   const messages = JSON.parse(messagesJson) as readonly Message[]
   const parts = messages.flatMap(({ role, content }) => {
     if (content === 'raise') throw new Error('the template raised an exception')
