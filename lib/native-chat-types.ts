@@ -35,6 +35,8 @@ export interface NativeChatInput {
   /** GBNF for the answer's text; '' for none. Not together with tools. */
   readonly grammar: string
   readonly thinking: boolean
+  /** Whether thinking is taken out of the content; else it stays there with its tags. */
+  readonly separateThinking: boolean
   /** Further template variables as a JSON object. */
   readonly variablesJson: string
   readonly addGenerationPrompt: boolean
@@ -59,7 +61,7 @@ export interface NativeChatGrammar {
   /** It binds only from a trigger on. */
   readonly lazy: boolean
   readonly triggers: readonly NativeGrammarTrigger[]
-  /** The beginning of the answer that the prompt holds already: the grammar has to accept it first. */
+  /** The beginning of the answer that the prompt holds already, if the grammar has to accept it first. */
   readonly prefix: string
 }
 
@@ -67,6 +69,8 @@ export interface NativeChatGrammar {
 export interface NativeThinkingTags {
   readonly start: string
   readonly ends: readonly string[]
+  /** The beginning of the answer that the prompt holds already; thinking may have begun in it. */
+  readonly prefix: string
 }
 
 export interface NativeChatPrompt {

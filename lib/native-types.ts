@@ -190,7 +190,7 @@ export interface NativeSampler {
   /** It binds only from a trigger on; see {@link NativeChatGrammar}. */
   readonly grammarLazy: boolean
   readonly grammarTriggers: readonly NativeGrammarTrigger[]
-  /** The beginning of the answer that the prompt holds already: grammar and thinking begin behind it. */
+  /** The beginning of the answer that the prompt holds already, if the grammar has to accept it first. */
   readonly grammarPrefix: string
   /** Where thinking begins and ends, so that no lazy grammar binds inside it and it can be cut short. */
   readonly thinking: NativeThinkingLimit | undefined

@@ -3,6 +3,7 @@
 
 #include "backends.h"
 #include "bindings/adapter_bindings.h"
+#include "bindings/chat_bindings.h"
 #include "bindings/draft_bindings.h"
 #include "bindings/embedder_bindings.h"
 #include "bindings/engine_bindings.h"
@@ -74,7 +75,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("tokenizeTexts", TokenizeTexts);
   add("detokenize", DetokenizeTokens);
   add("piece", Piece);
-  add("renderChat", RenderConversation);
+
+  add("chatTemplate", ChatTemplateParse);
+  add("chatTemplateInfo", ChatTemplateInformation);
+  add("chatPrompt", ChatPromptMake);
+  add("chatParse", ChatAnswerParse);
 
   add("freeMemory", FreeMemoryNow);
   add("memoryNeed", MemoryNeedOf);

@@ -6,6 +6,9 @@
 #include <mutex>
 #include <vector>
 
+// From common/log.h, which has the name of our own header.
+void common_log_set_verbosity_thold(int verbosity);
+
 namespace llamero {
 namespace {
 
@@ -44,7 +47,11 @@ std::string WithoutPrefix(std::string line) {
 
 void InstallLogSink() {
   static std::once_flag once;
-  std::call_once(once, [] { llama_log_set(Sink, nullptr); });
+  std::call_once(once, [] {
+    llama_log_set(Sink, nullptr);
+    constexpr int kNothing = -1;
+    common_log_set_verbosity_thold(kNothing);
+  });
 }
 
 LogCapture::LogCapture() {

@@ -89,6 +89,7 @@ function nativeInput(rendering: Rendering): NativeChatInput {
     schemaJson: '',
     grammar: rendering.grammar,
     thinking: reasoning.enabled ?? true,
+    separateThinking: true,
     variablesJson: JSON.stringify({ ...rendering.variables, ...reasoningVariables(reasoning) }),
     addGenerationPrompt: rendering.addGenerationPrompt,
     continueFinalMessage: false,

@@ -2,7 +2,6 @@
 
 #include "bindings/progress_report.h"
 #include "bindings/values.h"
-#include "chat_template.h"
 #include "job.h"
 #include "tokenizer.h"
 
@@ -176,29 +175,6 @@ Napi::Value Piece(const Napi::CallbackInfo& info) {
     auto bytes = Napi::Uint8Array::New(info.Env(), piece.size());
     std::copy(piece.begin(), piece.end(), bytes.Data());
     return bytes;
-  });
-}
-
-Napi::Value RenderConversation(const Napi::CallbackInfo& info) {
-  return Guard(info.Env(), [&]() -> Napi::Value {
-    const auto model = OpenModel(info[0]);
-    const Napi::Object given = ToObject(info[1]);
-    RenderInput input{.messages_json = StringOf(given, "messagesJson"),
-                      .variables_json = StringOf(given, "variablesJson"),
-                      .chat_template = StringOf(given, "template"),
-                      .add_generation_prompt = BoolOf(given, "addGenerationPrompt")};
-    constexpr size_t kRenderStack = size_t{64} << 20;  // a nested template recurses in the renderer
-    return Job<std::vector<TextPart>>::Start(
-        info.Env(), {.work = [=] { return RenderChat(*model, input); },
-                     .convert = [](Napi::Env env, std::vector<TextPart>& parts) -> Napi::Value {
-                       return ToArray(env, parts, [&](const TextPart& part) {
-                         auto object = Napi::Object::New(env);
-                         object.Set("text", WellFormedUtf8(part.text));
-                         object.Set("trusted", part.trusted);
-                         return object;
-                       });
-                     },
-                     .stack_bytes = kRenderStack});
   });
 }
 

@@ -35,6 +35,5 @@ Napi::Value ModelClose(const Napi::CallbackInfo& info);
 Napi::Value TokenizeText(const Napi::CallbackInfo& info);
 Napi::Value DetokenizeTokens(const Napi::CallbackInfo& info);
 Napi::Value Piece(const Napi::CallbackInfo& info);
-Napi::Value RenderConversation(const Napi::CallbackInfo& info);
 
 }  // namespace llamero

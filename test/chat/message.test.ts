@@ -28,7 +28,29 @@ describe('messages', () => {
     ['a role of the prototype', [{ role: 'constructor', content: 'x' }], 'messages[0].role'],
     ['no role', [{ content: 'x' }], 'messages[0].role'],
     ['no content', [{ role: 'user' }], 'messages[0].content'],
-    ['content of another kind', [{ role: 'user', content: ['x'] }], 'messages[0].content'],
+    ['content of another kind', [{ role: 'user', content: 5 }], 'messages[0].content'],
+    ['a part of another kind', [{ role: 'user', content: ['x'] }], 'messages[0].content[0]'],
+    ['a part of an unknown type', [{ role: 'user', content: [{ type: 'video' }] }], 'messages[0].content[0].type'],
+    ['a text part without text', [{ role: 'user', content: [{ type: 'text' }] }], 'messages[0].content[0].text'],
+    [
+      'a picture of another kind',
+      [{ role: 'user', content: [{ type: 'image', image: 5 }] }],
+      'messages[0].content[0].image',
+    ],
+    [
+      'another field in a part',
+      [{ role: 'user', content: [{ type: 'text', text: '', alt: '' }] }],
+      'messages[0].content[0].alt',
+    ],
+    ['thinking of a user', [{ ...user('x'), reasoning: 'hm' }], 'messages[0].reasoning'],
+    ['a result of no tool', [{ ...user('x'), toolCallId: 'a' }], 'messages[0].toolCallId'],
+    ['calls that are no list', [{ role: 'assistant', content: '', toolCalls: {} }], 'messages[0].toolCalls'],
+    ['a call without a name', [{ role: 'assistant', content: '', toolCalls: [{}] }], 'messages[0].toolCalls[0].name'],
+    [
+      'a call with arguments as text',
+      [{ role: 'assistant', content: '', toolCalls: [{ name: 'a', arguments: '{}' }] }],
+      'messages[0].toolCalls[0].arguments',
+    ],
     ['a further field', [{ ...user('x'), images: [] }], 'messages[0].images'],
   ])('refuses %s', (_title, input, option) => {
     expect(() => normalizeMessages(input)).toThrow(

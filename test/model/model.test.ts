@@ -191,6 +191,7 @@ describe('generate', () => {
       draftTokens: 0,
       adaptDrafts: true,
       draftModel: false,
+      preservedTokens: new Int32Array(),
       sampler: {
         seed: 11,
         temperature: 0.5,
@@ -215,6 +216,10 @@ describe('generate', () => {
         biasTokens: Int32Array.of(97),
         biasValues: Float32Array.of(-5),
         grammar: 'root ::= "a"',
+        grammarLazy: false,
+        grammarTriggers: [],
+        grammarPrefix: '',
+        thinking: undefined,
       },
     })
   })

@@ -275,13 +275,13 @@ describe('thinking', () => {
   it('is asked for, refused, graded and limited', async () => {
     const { model, addon } = await openFake({
       ...speaking(...Array<string>(4).fill('<think>a</think>b')),
-      prompt: { thinking: { start: '<think>', ends: ['</think>'] } },
+      prompt: { thinking: { start: '<think>', ends: ['</think>'], prefix: '' } },
     })
     for (const reasoning of [true, false, 'high', { maxTokens: 5 }] as const) await model.chat('?', { reasoning })
     expect(addon.chatInputs.map(({ thinking }) => thinking)).toEqual([true, false, true, true])
     expect(JSON.parse(addon.chatInputs[2]?.variablesJson ?? '')).toEqual({ reasoning_effort: 'high' })
     const limits = addon.engine().requests.map(({ sampler }) => sampler.thinking)
-    const tags = { start: '<think>', ends: ['</think>'], closing: '</think>' }
+    const tags = { start: '<think>', ends: ['</think>'], prefix: '', closing: '</think>' }
     expect(limits).toEqual([-1, -1, -1, 5].map((maxTokens) => ({ ...tags, maxTokens })))
   })
 

@@ -1,7 +1,7 @@
 // What an addon can be in the middle of when its environment ends. Each resolves once it is under way.
 import { mkdirSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
-import { createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
+import { chatInput, createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
 
 const longText = 'Some words, 1234 numbers and a tail. '.repeat(2_000)
 
@@ -56,7 +56,7 @@ export const activities = {
   async 'rendering a chat'({ addon, path, kept }) {
     const model = await loadModel(addon, path)
     const messagesJson = JSON.stringify(Array.from({ length: 20 }, () => ({ role: 'user', content: longText })))
-    kept.push(addon.renderChat(model, { messagesJson, variablesJson: '{}', addGenerationPrompt: true, template: '' }))
+    kept.push(addon.chatPrompt(await addon.chatTemplate(model, ''), chatInput({ messagesJson })))
   },
 
   async 'computing a prompt'(setting) {

@@ -2,6 +2,7 @@ import type {
   Addon,
   NativeCacheRoot,
   NativeCancelFlag,
+  NativeChatInput,
   NativeEngine,
   NativeEngineOptions,
   NativeFinish,
@@ -30,6 +31,8 @@ export function createEngine(
 export const noRoot: NativeCacheRoot
 
 export function requestFor(tokens: Iterable<number>, options?: Partial<NativeRequest>): NativeRequest
+
+export function chatInput(options?: Partial<NativeChatInput>): NativeChatInput
 
 export function tokenize(addon: Addon, model: NativeModel, text: string): Promise<Int32Array>
 

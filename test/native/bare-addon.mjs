@@ -41,6 +41,10 @@ const greedy = {
   mirostatTau: 5,
   mirostatEta: 0.1,
   grammar: '',
+  grammarLazy: false,
+  grammarTriggers: [],
+  grammarPrefix: '',
+  thinking: undefined,
 }
 
 const engineDefaults = {
@@ -95,7 +99,27 @@ export function requestFor(tokens, options = {}) {
     shiftDrop: 0,
     draftTokens: 0,
     draftModel: true,
+    preservedTokens: new Int32Array(),
     adaptDrafts: true,
+    ...options,
+  }
+}
+
+/** A conversation of one message, without tools. */
+export function chatInput(options = {}) {
+  return {
+    messagesJson: '[{"role":"user","content":"Hi"}]',
+    toolsJson: '',
+    toolChoice: 'auto',
+    parallelToolCalls: false,
+    schemaJson: '',
+    grammar: '',
+    thinking: true,
+    separateThinking: true,
+    variablesJson: '{}',
+    addGenerationPrompt: true,
+    continueFinalMessage: false,
+    now: 0,
     ...options,
   }
 }

@@ -1,5 +1,5 @@
 // Every operation in every state of the addon's objects. Prints what came of each as JSON: "ok" or the error's code.
-import { bareAddon, createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
+import { bareAddon, chatInput, createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
 
 const { directory, path } = JSON.parse(process.argv[2])
 const addon = bareAddon(directory)
@@ -40,13 +40,10 @@ const operations = {
   tokenize: ({ model }) => tokenize(addon, model, 'Hello K1'),
   detokenize: ({ model }) => addon.detokenize(model, Int32Array.of(300), { removeSpecial: false, renderSpecial: true }),
   piece: ({ model }) => addon.piece(model, 300),
-  renderChat: ({ model }) =>
-    addon.renderChat(model, {
-      messagesJson: '[{"role":"user","content":"Hi"}]',
-      variablesJson: '{}',
-      addGenerationPrompt: true,
-      template: '',
-    }),
+  chatTemplate: ({ model }) => addon.chatTemplate(model, ''),
+  chatTemplateInfo: ({ chatTemplate }) => addon.chatTemplateInfo(chatTemplate),
+  chatPrompt: ({ chatTemplate }) => addon.chatPrompt(chatTemplate, chatInput()),
+  chatParse: ({ chatFormat }) => addon.chatParse(chatFormat, 'Hi', true),
   controlVectorCreate: ({ model }) => controlVector(model),
   async 'submit with an adapter'({ engine, inbox, prompt, adapter }) {
     await inbox.ended(
@@ -110,7 +107,11 @@ async function cell(enter, perform) {
   const model = await loadModel(addon, path)
   const engine = await createEngine(addon, model, {}, inbox.take)
   const prompt = await tokenize(addon, model, 'Once K1')
+  const chatTemplate = await addon.chatTemplate(model, '')
+  const { format: chatFormat } = await addon.chatPrompt(chatTemplate, chatInput())
   const objects = {
+    chatTemplate,
+    chatFormat,
     adapter: controlVector(model),
     inbox,
     model,

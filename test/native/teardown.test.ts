@@ -73,7 +73,7 @@ describe('an operation', () => {
     'tokenize',
     'detokenize',
     'piece',
-    'renderChat',
+    'chatTemplate',
     'engineCreate',
     'controlVectorCreate',
   ]
