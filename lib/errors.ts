@@ -23,6 +23,10 @@ export const errorCodes = {
   ERR_TEMPLATE: { status: 400, sentence: 'The chat template failed.' },
   /** The GBNF grammar is malformed or exceeds its limits. */
   ERR_GRAMMAR: { status: 400, sentence: 'The grammar is not valid.' },
+  /** A schema for structured output is malformed, exceeds its limits or can't be followed. */
+  ERR_SCHEMA_UNSUPPORTED: { status: 400, sentence: 'The schema is not supported.' },
+  /** An answer does not meet its schema; `details.text` has it. */
+  ERR_OUTPUT_INVALID: { status: 422, sentence: 'The answer does not meet the schema.' },
   /** Weights, KV cache or buffers do not fit into memory. */
   ERR_OUT_OF_MEMORY: { status: 507, sentence: 'There is not enough memory.' },
   /** The prompt is longer than the context. */

@@ -17,12 +17,14 @@ import type {
   ThreadState,
 } from './native-policy-types.js'
 import type { QuantizeAddon } from './native-quantize-types.js'
+import type { SchemaAddon } from './native-schema-types.js'
 
 export type { NativeCacheFiles, NativeCacheRoot } from './native-cache-types.js'
 export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
 export type * from './native-policy-types.js'
 export type * from './native-quantize-types.js'
+export type * from './native-schema-types.js'
 
 declare const kind: unique symbol
 /** An opaque, type-tagged native object. */
@@ -314,7 +316,7 @@ export interface AssembledText {
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
-export interface Addon extends DraftAddon, EmbedderAddon, QuantizeAddon {
+export interface Addon extends DraftAddon, EmbedderAddon, QuantizeAddon, SchemaAddon {
   /** Hands over the class that errors are thrown as. */
   initialize(ErrorClass: typeof LlameroError): void
   /** The CPU modules in a folder, best first. */

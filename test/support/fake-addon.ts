@@ -143,6 +143,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     sessionSave: async (engine, session) => asEngine(engine).saveSession(session),
     sessionRestore: async (engine, session, _root, snapshot) => asEngine(engine).restoreSession(session, snapshot),
     quantize: unused,
+    schemaToGrammar: unused,
     planStep: unused,
     learnPace: unused,
     prefillBudget: unused,
