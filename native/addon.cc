@@ -10,6 +10,7 @@
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
 #include "bindings/quantize_bindings.h"
+#include "bindings/schema_bindings.h"
 #include "bindings/session_bindings.h"
 #include "bindings/values.h"
 #include "ending.h"
@@ -109,6 +110,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("embedderClose", EmbedderClose);
 
   add("quantize", QuantizeFile);
+
+  add("schemaToGrammar", ConvertSchema);
 
   add("planStep", PlanOneStep);
   add("learnPace", LearnPrefillPace);

@@ -26,6 +26,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages and parts of Node that only some rooms may use. */
 const reserved: Readonly<Record<string, readonly string[]>> = {
+  '@cfworker/json-schema': ['chat'],
   commander: ['cli'],
   'node-gyp-build': ['native'],
   'tar-stream': ['transfer'],

@@ -64,7 +64,7 @@ describe('packages that are installed with ours', () => {
   it.each(installed)('%s has a licence that allows it, and is named in the notices', (path, { license }) => {
     const name = path.replace('node_modules/', '')
     expect(['MIT', 'Apache-2.0']).toContain(license)
-    const named = [...readSource('THIRD_PARTY_NOTICES.md').matchAll(/`([a-z0-9-]+\*?)`/g)].map(
+    const named = [...readSource('THIRD_PARTY_NOTICES.md').matchAll(/`([@/a-z0-9-]+\*?)`/g)].map(
       (match) => match[1] ?? '',
     )
     expect(named.some((one) => one === name || (one.endsWith('*') && name.startsWith(one.slice(0, -1))))).toBe(true)

@@ -114,6 +114,7 @@ it.each([
   ['lib/native-draft-types.ts', 'DraftAddon', 4],
   ['lib/native-embedder-types.ts', 'EmbedderAddon', 4],
   ['lib/native-quantize-types.ts', 'QuantizeAddon', 0],
+  ['lib/native-schema-types.ts', 'SchemaAddon', 0],
 ])('the addon exports what %s declares, in the same order', (path, name, least) => {
   const mirror =
     new RegExp(`export interface ${name}(?: extends [\\w, ]+)? \\{([^]*?)\\n\\}`).exec(readSource(path))?.[1] ?? ''

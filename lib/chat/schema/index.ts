@@ -1,0 +1,6 @@
+export type { GivenSchema, PlainSchema, StandardIssue, StandardResult, StandardSchema } from './given-schema.js'
+export type { SchemaConverter } from './grammar-source.js'
+export type { RelaxedKeyword } from './json-schema.js'
+export { PartialJson } from './partial-json.js'
+export { prepareJson, type PreparedSchema, prepareSchema } from './prepare-schema.js'
+export type { AnswerReader, OutputFault } from './validation.js'

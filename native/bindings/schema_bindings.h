@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace llamero {
+
+/// Structured output: see lib/native-schema-types.ts.
+Napi::Value ConvertSchema(const Napi::CallbackInfo& info);
+
+}  // namespace llamero
