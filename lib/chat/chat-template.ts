@@ -27,7 +27,7 @@ export interface AnswerFormat {
    * The parts of a text, of a partial one as far as they are certain; each longer beginning of the same answer gives
    * longer parts. Never fails: what follows no format is text.
    */
-  parse(text: string, isPartial: boolean): Promise<NativeChatAnswer>
+  readonly parse: (text: string, isPartial: boolean) => Promise<NativeChatAnswer>
 }
 
 /** A prompt, and what its answer will look like. */

@@ -38,8 +38,11 @@ export class JinjaTemplate implements ChatTemplate {
 
   async render(rendering: Rendering): Promise<ChatPrompt> {
     const { schema, tools } = rendering
-    if (schema === undefined) return this.#render(nativeInput(rendering))
-    const marked = await this.#render({ ...nativeInput({ ...rendering, tools: [] }), schemaJson: markedSchema })
+    if (schema === undefined) return this.#render(nativeInput(rendering, this.source))
+    const marked = await this.#render({
+      ...nativeInput({ ...rendering, tools: [] }, this.source),
+      schemaJson: markedSchema,
+    })
     const grammar = embedGrammar(marked.grammar.grammar, answerMark, schema.grammarSource)
     const answering = { ...marked, grammar: { ...marked.grammar, grammar } }
     return tools.length === 0 ? answering : this.#callingOrAnswering(rendering, answering)
@@ -47,7 +50,7 @@ export class JinjaTemplate implements ChatTemplate {
 
   /** llama.cpp has no grammar for tools and a schema at once: it is made of that for calls and that for an answer. */
   async #callingOrAnswering(rendering: Rendering, answering: ChatPrompt): Promise<ChatPrompt> {
-    const input = nativeInput(rendering)
+    const input = nativeInput(rendering, this.source)
     const calling = await this.#render({ ...input, toolChoice: 'required' })
     if (input.toolChoice === 'required') return calling
     const prompt = await this.#render(input)
@@ -77,7 +80,7 @@ export class JinjaTemplate implements ChatTemplate {
 const answerMark = 'llamero-answer'
 const markedSchema = JSON.stringify({ const: answerMark })
 
-function nativeInput(rendering: Rendering): NativeChatInput {
+function nativeInput(rendering: Rendering, source: string): NativeChatInput {
   const { tools, toolChoice, reasoning } = rendering
   const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
   const offered = named === undefined ? tools : tools.filter(({ name }) => name === named)
@@ -90,16 +93,17 @@ function nativeInput(rendering: Rendering): NativeChatInput {
     grammar: rendering.grammar,
     thinking: reasoning.enabled ?? true,
     separateThinking: true,
-    variablesJson: JSON.stringify({ ...rendering.variables, ...reasoningVariables(reasoning) }),
+    variablesJson: JSON.stringify({ ...rendering.variables, ...reasoningVariables(reasoning, source) }),
     addGenerationPrompt: rendering.addGenerationPrompt,
     continueFinalMessage: false,
     now: Date.now(),
   }
 }
 
-// The names that templates with levels read: gpt-oss and others.
-function reasoningVariables({ level }: ReasoningValues): JsonObject {
-  return level === undefined ? {} : { reasoning_effort: level }
+/** The variable that templates with levels read. That of gpt-oss, which has channels, knows no `max`. */
+function reasoningVariables({ level }: ReasoningValues, source: string): JsonObject {
+  if (level === undefined) return {}
+  return { reasoning_effort: level === 'max' && source.includes('<|channel|>') ? 'high' : level }
 }
 
 /** A message as OpenAI's API writes it, which is how templates read it. */

@@ -28,7 +28,7 @@ export interface Tool<Arguments = never, Output = unknown> {
    * Does it, and returns what the model reads: text, or what JSON can hold. What it throws is told to the model. Without
    * it, the generation ends with the finish reason `tool-calls`, and the caller answers with messages of role `tool`.
    */
-  run?(args: Arguments, context: ToolContext): Output | Promise<Output>
+  readonly run?: ((args: Arguments, context: ToolContext) => Output | Promise<Output>) | undefined
   /** Most time of a run, 1 to 2,147,483,647 ms; then the model is told that it took too long. @default no limit */
   readonly timeoutMs?: number | undefined
 }
@@ -46,7 +46,7 @@ export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string 
 export function tool<const Parameters extends Schema, Output>(definition: {
   readonly description?: string | undefined
   readonly parameters?: Parameters | undefined
-  run?(args: SchemaOutput<Parameters>, context: ToolContext): Output | Promise<Output>
+  readonly run?: ((args: SchemaOutput<Parameters>, context: ToolContext) => Output | Promise<Output>) | undefined
   readonly timeoutMs?: number | undefined
 }): Tool {
   return definition as Tool

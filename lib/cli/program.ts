@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { addAnswerFlags } from './answer-flags.js'
 import type { CommandContext } from './context.js'
 import { createCommand, type CreateFlags } from './create-command.js'
 import { failureText } from './failure.js'
@@ -79,7 +80,7 @@ function createProgram(context: CommandContext, work: Work): Command {
     .argument('<model>', modelArgument)
     .argument('[prompt...]', 'what to answer; standard input, if it is no terminal, comes before it')
     .option('--system <text>', 'instructions for the model')
-  addSamplingFlags(run)
+  addAnswerFlags(addSamplingFlags(run))
     .option(...insecure)
     .option('--nowordwrap', 'break no lines; they are broken on a terminal only')
     .option('--verbose', 'show what the answer cost, and the code of an error')

@@ -1,5 +1,6 @@
 import type { Message } from '../model/index.js'
 import { parseReference } from '../transfer/index.js'
+import { answerOptions, type AnswerFlags } from './answer-flags.js'
 import { writeAnswer } from './answer.js'
 import type { CommandContext } from './context.js'
 import { exitCodeOf } from './interruption.js'
@@ -9,7 +10,7 @@ import { samplingOptions, type SamplingFlags } from './sampling-flags.js'
 import { statistics } from './statistics.js'
 
 /** The flags of `llamero run`. */
-export interface RunFlags extends SamplingFlags {
+export interface RunFlags extends AnswerFlags, SamplingFlags {
   readonly verbose?: boolean
   readonly nowordwrap?: boolean
   readonly system?: string
@@ -33,9 +34,12 @@ export async function runCommand(
   try {
     signal.throwIfAborted()
     const startedAt = performance.now()
-    const generation = model.chat(messages, samplingOptions(flags))
+    const generation = model.chat(messages, { ...samplingOptions(flags), ...answerOptions(flags) })
     signal.addEventListener('abort', () => generation.abort(), { once: true })
-    const { finishReason, usage } = await writeAnswer(generation, stdout, { wrapsWords: flags.nowordwrap !== true })
+    const { finishReason, usage } = await writeAnswer(generation, stdout, {
+      wrapsWords: flags.nowordwrap !== true,
+      showsThinking: flags.hidethinking !== true,
+    })
     if (finishReason === 'context-full') {
       const { contextSize } = model.info
       await stderr.print(`The answer was cut off: the context of ${contextSize} tokens is full.\n`)

@@ -52,15 +52,20 @@ export class AnswerParser {
   }
 
   async #read(): Promise<void> {
-    for (let read = ''; read !== this.#text && !this.#ended;) {
+    for (let read = ''; read !== this.#text && !this.#isEnding();) {
       read = this.#text
       const start = performance.now()
       const answer = await this.#format.parse(read, true)
       this.#tell(answer)
       const took = performance.now() - start
-      if (took > freeMs && !this.#ended) await this.#rest(took * restPerWork)
+      if (took > freeMs && !this.#isEnding()) await this.#rest(took * restPerWork)
     }
     this.#reading = undefined
+  }
+
+  // A method, since what it tells changes while something is awaited.
+  #isEnding(): boolean {
+    return this.#ended
   }
 
   #rest(ms: number): Promise<void> {

@@ -72,7 +72,7 @@ const toolChoiceRule: OptionRule<ToolChoice> = {
 
 const reasoningRule: OptionRule<ReasoningValues> = {
   unit: '',
-  range: 'true, false, low, medium, high, or an object',
+  range: 'true, false, low, medium, high, max, or an object',
   default: plainRendering.reasoning,
   doc: 'How the model thinks before it answers.',
   read: (value, name) => checkReasoning(value, name),

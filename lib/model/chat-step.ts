@@ -26,13 +26,13 @@ export interface PromptTokens {
 }
 
 /** Who answers a conversation. */
-export interface Chat {
+export interface Chat<Prompt extends PromptTokens = PromptTokens> {
   readonly values: ChatValues
   readonly setting: RequestSetting
   /** The prompt of a conversation that has grown, as its policy lets it pass. */
-  prompt(messages: readonly Message[], step: ChatValues): Promise<PromptTokens>
+  readonly prompt: (messages: readonly Message[], step: ChatValues) => Promise<Prompt>
   /** The request of a step is ready. */
-  prepared?(request: PreparedRequest, prompt: PromptTokens): void
+  readonly prepared?: ((request: PreparedRequest, prompt: Prompt) => void) | undefined
 }
 
 /** What a template makes of a conversation with these options. Rejects with `ERR_TEMPLATE` or `ERR_UNSUPPORTED`. */
@@ -65,7 +65,11 @@ export async function renderChat(
 }
 
 /** The next step of a conversation: its request, and what becomes of the answer. */
-export async function chatStep(chat: Chat, messages: readonly Message[], stepsLeft: number): Promise<PreparedRequest> {
+export async function chatStep<Prompt extends PromptTokens>(
+  chat: Chat<Prompt>,
+  messages: readonly Message[],
+  stepsLeft: number,
+): Promise<PreparedRequest> {
   const prompt = await chat.prompt(messages, chat.values)
   const request = prepareRequest(prompt.tokens, chat.values, chat.setting, prompt.chat)
   const prepared = { ...request, answer: answerPlan(chat, messages, stepsLeft, prompt.chat) }
@@ -73,8 +77,8 @@ export async function chatStep(chat: Chat, messages: readonly Message[], stepsLe
   return prepared
 }
 
-function answerPlan(
-  chat: Chat,
+function answerPlan<Prompt extends PromptTokens>(
+  chat: Chat<Prompt>,
   messages: readonly Message[],
   stepsLeft: number,
   { format }: ChatPrompt,
@@ -88,8 +92,8 @@ function answerPlan(
   }
 }
 
-async function follow(
-  chat: Chat,
+async function follow<Prompt extends PromptTokens>(
+  chat: Chat<Prompt>,
   messages: readonly Message[],
   stepsLeft: number,
   { message, toolCalls }: StepAnswer,
@@ -98,7 +102,7 @@ async function follow(
   const { tools } = chat.values
   const isOurs = ({ name }: ToolCall): boolean => tools.find((tool) => tool.name === name)?.run !== undefined
   const isUnknown = ({ name }: ToolCall): boolean => !tools.some((tool) => tool.name === name)
-  if (!toolCalls.every((call) => isOurs(call) || isUnknown(call))) return undefined
+  if (tools.length === 0 || !toolCalls.every((call) => isOurs(call) || isUnknown(call))) return undefined
   const conversation = [...messages, message]
   const outcomes = await Promise.all(
     toolCalls.map(async (call) => {

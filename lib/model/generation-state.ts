@@ -198,26 +198,33 @@ export class GenerationState implements PartSource {
   /** Takes the whole answer apart, and goes on with a further step if its calls are answered. */
   async #endStep(finishReason: FinishReason, plan: AnswerPlan): Promise<void> {
     const answer = await this.#answer.end(finishReason === 'stop')
-    if (this.end !== undefined) return
+    if (this.#isOver()) return
     this.#usage = { ...this.#usage, reasoningTokens: this.#usage.reasoningTokens + answer.reasoningTokens }
-    if (finishReason !== 'stop' || answer.toolCalls.length === 0) {
+    if (finishReason === 'stop' && answer.toolCalls.length > 0) {
+      await this.#followCalls(answer, plan)
+    } else {
       const object = finishReason === 'abort' ? undefined : await plan.check?.(answer.text, finishReason)
-      return this.#finish(finishReason, object)
+      this.#finish(finishReason, object)
     }
+  }
+
+  async #followCalls(answer: StepAnswer, { follow }: AnswerPlan): Promise<void> {
     this.#ending = false
     this.#wake()
-    const followed = await plan.follow?.(answer, {
-      signal: this.#between.signal,
-      tell: (part) => {
-        this.#tell(part)
-        this.#wake()
-      },
-    })
-    if (this.end !== undefined) return
-    if (followed === undefined) return this.#finish('tool-calls')
-    this.#messages.push(answer.message, ...followed.results)
-    if (followed.next === undefined) this.#finish('tool-calls', undefined, false)
-    else this.#submit(followed.next)
+    const tell = (part: Part): void => {
+      this.#tell(part)
+      this.#wake()
+    }
+    const followed = await follow?.(answer, { signal: this.#between.signal, tell })
+    if (this.#isOver()) return
+    if (followed !== undefined) this.#messages.push(answer.message, ...followed.results)
+    if (followed?.next !== undefined) this.#submit(followed.next)
+    else this.#finish('tool-calls', undefined, followed === undefined)
+  }
+
+  // A method, since what it tells changes while something is awaited.
+  #isOver(): boolean {
+    return this.end !== undefined
   }
 
   #finish(finishReason: FinishReason, object?: unknown, isLast = true): void {

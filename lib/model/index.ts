@@ -1,4 +1,4 @@
-export type { Message, Role } from '../chat/index.js'
+export type { Message, ReasoningLevel, Role, Schema } from '../chat/index.js'
 export { Adapter, type AdapterInfo, type ScaledAdapter } from './adapter.js'
 export type { AdapterJudge, AdapterOptions } from './adapters.js'
 export { withDefaults, type BroughtAlong } from './brought.js'

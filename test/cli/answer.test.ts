@@ -15,7 +15,7 @@ async function* parts(texts: readonly string[], finishReason: FinishReason = 'st
 
 async function answer(texts: readonly string[], isTerminal: boolean, finishReason: FinishReason = 'stop') {
   const { output, text } = fakeOutput({ isTerminal })
-  await writeAnswer(parts(texts, finishReason), output, { wrapsWords: true })
+  await writeAnswer(parts(texts, finishReason), output, { wrapsWords: true, showsThinking: true })
   return text()
 }
 
@@ -30,6 +30,24 @@ describe('writeAnswer', () => {
     expect(await answer(['half'], false, 'abort')).toBe('half\n'))
   it('breaks no line in a pipe', async () =>
     expect(await answer(['word '.repeat(50)], false)).toBe(`${'word '.repeat(50)}\n\n`))
+})
+
+describe('thinking', () => {
+  async function* thought(): AsyncGenerator<Part> {
+    yield { type: 'reasoning', text: 'hm, ', tokens: new Int32Array(1) }
+    yield { type: 'reasoning', text: 'so\u001b[2J', tokens: new Int32Array(1) }
+    yield* parts(['yes'])
+  }
+  const shown = async (isTerminal: boolean, showsThinking: boolean) => {
+    const { output, text } = fakeOutput({ isTerminal })
+    await writeAnswer(thought(), output, { wrapsWords: false, showsThinking })
+    return text()
+  }
+  it('stands between marks before the answer', async () =>
+    expect(await shown(false, true)).toBe('Thinking...\nhm, so\u001b[2J\n...done thinking.\n\nyes\n\n'))
+  it('is grey on a terminal, which it can not command', async () =>
+    expect(await shown(true, true)).toBe('\u001b[90mThinking...\nhm, so[2J\n...done thinking.\n\n\u001b[0myes\n\n'))
+  it('can be hidden', async () => expect(await shown(true, false)).toBe('yes\n\n'))
 })
 
 describe('safeText keeps text, line feeds and tabs', () => {

@@ -91,7 +91,7 @@ describe('tools', () => {
       running--
       return name
     }
-    const { messages } = await model.chat('?', { tools: { weather: { ...weather, run } as Tools[string] } })
+    const { messages } = await model.chat('?', { tools: { weather: { ...weather, run } } })
     expect(most).toBe(2)
     // In the order of the calls, whoever was first.
     expect(messages.filter(({ role }) => role === 'tool').map(({ content }) => content)).toEqual(['a', 'b'])
@@ -108,12 +108,13 @@ describe('tools', () => {
       'a thrown text',
       {
         run: () => {
-          throw 'plain'
+          const text: unknown = 'plain'
+          throw text as Error
         },
       },
       '[weather {"city":"a"}]',
       /^Error: plain$/,
-    ], // eslint-disable-line @typescript-eslint/only-throw-error -- tools are not ours
+    ],
     [
       'a run that takes too long',
       { run: () => new Promise(() => undefined), timeoutMs: 10 },
@@ -129,7 +130,7 @@ describe('tools', () => {
     ['a result that JSON can not hold', { run: () => 5n }, '[weather {"city":"a"}]', /^Error: .*BigInt/],
   ])('tell the model of %s', async (_what, change, answer, told) => {
     const { model } = await openFake(speaking(answer, 'I am sorry.'))
-    const generation = model.chat('?', { tools: { weather: { ...weather, ...change } as Tools[string] } })
+    const generation = model.chat('?', { tools: { weather: { ...weather, ...change } } })
     const { text, messages } = await generation
     expect(text).toBe('I am sorry.')
     expect(messages[1]?.content).toMatch(told)
@@ -156,7 +157,7 @@ describe('tools', () => {
       started()
       return new Promise(() => undefined)
     }
-    const generation = model.chat('?', { tools: { weather: { ...weather, run } as Tools[string] } })
+    const generation = model.chat('?', { tools: { weather: { ...weather, run } } })
     const result = generation.then((value) => value)
     await running
     generation.abort()

@@ -96,7 +96,7 @@ export function predict(prompt: string, options: PredictOptions): Prediction {
 
 /** The prompt that the chat template makes of messages. */
 export function renderChat(messages: readonly { readonly role: string; readonly content: unknown }[]): string {
-  const turns = messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`)
+  const turns = messages.map(({ role, content }) => `<|im_start|>${role}\n${String(content)}<|im_end|>\n`)
   return `${turns.join('')}<|im_start|>assistant\n`
 }
 
