@@ -50,6 +50,8 @@ export interface ChatTemplate {
   readonly source: string
   readonly supportsTools: boolean
   readonly supportsThinking: boolean
+  /** Whether it can see to it that tools are called. */
+  readonly bindsTools: boolean
   /** Rejects with `ERR_TEMPLATE`. */
   render(rendering: Rendering): Promise<ChatPrompt>
 }

@@ -19,6 +19,7 @@ export class JinjaTemplate implements ChatTemplate {
   readonly source: string
   readonly supportsTools: boolean
   readonly supportsThinking: boolean
+  readonly bindsTools = true
   readonly #addon: ChatAddon
   readonly #native: NativeChatTemplate
 

@@ -60,7 +60,9 @@ export async function renderChat(
     addGenerationPrompt,
     convertSchema,
   }
-  const usesGenericTools = rendering.tools.length > 0 && !template.supportsTools
+  const isBound = toolChoice !== 'auto' || rendering.schema !== undefined
+  const isOwn = template.supportsTools && (template.bindsTools || !isBound)
+  const usesGenericTools = rendering.tools.length > 0 && !isOwn
   return usesGenericTools ? renderWithGenericTools(template, rendering) : template.render(rendering)
 }
 
