@@ -1,0 +1,11 @@
+export type { GoConversation, GoMessage, GoTool, GoToolCall } from './conversation.js'
+export {
+  goTemplateCapabilities,
+  thinkingTags,
+  toolCallTag,
+  type GoTemplateCapability,
+  type ThinkingTags,
+} from './inference.js'
+export { templateLimits } from './limits.js'
+export { renderGoTemplate } from './render.js'
+export { parseGoTemplate, type GoTemplate } from './template.js'
