@@ -84,7 +84,7 @@ function positionOf(name: string, key: GoValue, most: number): number {
 }
 
 function bytesOf(text: string, fuel: Fuel): Buffer {
-  fuel.spendOnLength(4 * text.length)
+  fuel.spendOnLength(8 * text.length)
   return Buffer.from(text)
 }
 

@@ -8,14 +8,14 @@ type Test = (a: GoValue, b: GoValue, fuel: Fuel) => boolean
 /** `eq ne lt le gt ge`. `eq` compares its first argument with each of the others. */
 export const compareFunctions: readonly (readonly [string, GoFunction])[] = [
   ['eq', { least: 1, most: Number.POSITIVE_INFINITY, call: equalsAny }],
-  ['ne', pair('ne', (a, b, fuel) => !isEqual(a, b, 'ne', fuel))],
-  ['lt', pair('lt', (a, b, fuel) => isLess(a, b, 'lt', fuel))],
-  ['le', pair('le', (a, b, fuel) => isLess(a, b, 'le', fuel) || isEqual(a, b, 'le', fuel))],
-  ['gt', pair('gt', (a, b, fuel) => !isLess(a, b, 'gt', fuel) && !isEqual(a, b, 'gt', fuel))],
-  ['ge', pair('ge', (a, b, fuel) => !isLess(a, b, 'ge', fuel))],
+  ['ne', pair((a, b, fuel) => !isEqual(a, b, 'ne', fuel))],
+  ['lt', pair((a, b, fuel) => isLess(a, b, 'lt', fuel))],
+  ['le', pair((a, b, fuel) => isLess(a, b, 'le', fuel) || isEqual(a, b, 'le', fuel))],
+  ['gt', pair((a, b, fuel) => !isLess(a, b, 'gt', fuel) && !isEqual(a, b, 'gt', fuel))],
+  ['ge', pair((a, b, fuel) => !isLess(a, b, 'ge', fuel))],
 ]
 
-function pair(_name: string, test: Test): GoFunction {
+function pair(test: Test): GoFunction {
   return {
     least: 2,
     most: 2,
@@ -44,8 +44,8 @@ function isEqual(a: GoValue, b: GoValue, name: string, fuel: Fuel): boolean {
   if (a.kind === 'int' && b.kind === 'int') return a.value === b.value
   if ((a.kind === 'float' && b.kind === 'float') || (a.kind === 'bool' && b.kind === 'bool')) return a.value === b.value
   if (a.kind === 'complex' && b.kind === 'complex') return a.real === b.real && a.imaginary === b.imaginary
-  if (a.kind === b.kind) throw refusal(name, `non-comparable types ${typeName(a)}, ${typeName(b)}`)
-  throw refusal(name, 'incompatible types for comparison')
+  if (a.kind === b.kind) throw refusal(name, `non-comparable type ${typeName(a)}`)
+  throw incompatible(name, a, b)
 }
 
 function isLess(a: GoValue, b: GoValue, name: string, fuel: Fuel): boolean {
@@ -56,7 +56,7 @@ function isLess(a: GoValue, b: GoValue, name: string, fuel: Fuel): boolean {
   }
   if (a.kind === 'int' && b.kind === 'int') return a.value < b.value
   if (a.kind === 'float' && b.kind === 'float') return a.value < b.value
-  if (a.kind !== b.kind) throw refusal(name, 'incompatible types for comparison')
+  if (a.kind !== b.kind) throw incompatible(name, a, b)
   throw refusal(name, 'invalid type for comparison')
 }
 
@@ -70,6 +70,10 @@ function isNothing({ kind }: GoValue): boolean {
 
 function isNilOf(value: GoValue): boolean {
   return (value.kind === 'list' && value.items === undefined) || (value.kind === 'map' && value.entries === undefined)
+}
+
+function incompatible(name: string, a: GoValue, b: GoValue): Refusal {
+  return refusal(name, `incompatible types for comparison: ${typeName(a)} and ${typeName(b)}`)
 }
 
 function refusal(name: string, words: string): Refusal {

@@ -12,11 +12,12 @@ import {
   structValue,
   type GoStructType,
   type GoType,
+  type Method,
   type GoValue,
 } from './value.js'
 
 /** Methods of what prints as JSON. */
-const asJson = new Map([['String', (value: GoValue) => jsonText(value)]])
+const asJson: ReadonlyMap<string, Method> = new Map([['String', jsonText]])
 
 const messageType: GoStructType = {
   name: 'template.templateMessage',

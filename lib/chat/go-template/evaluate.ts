@@ -91,7 +91,7 @@ function evaluatePath(frame: Frame, operand: FieldPath | VariablePath | Chain, h
     throw new Refusal(`can't give argument to non-function ${describeOperand(operand)}`)
   for (const [index, name] of path.entries()) {
     frame.machine.fuel.spend(1)
-    value = fieldOf(value, name, hasArguments && index === path.length - 1)
+    value = fieldOf(value, name, hasArguments && index === path.length - 1, frame.machine.fuel)
   }
   return value
 }

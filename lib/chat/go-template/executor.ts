@@ -24,7 +24,7 @@ type Outcome = 'done' | 'break' | 'continue'
 export function execute(execution: Execution, nodes: readonly Node[], data: GoValue): void {
   const { source, machine } = execution
   try {
-    new Executor(execution).walk(nodes, data, new Scope(data))
+    new Executor(execution).walk(nodes, data, new Scope(data, machine.fuel))
   } catch (error) {
     if (error instanceof Refusal) throw templateFault(source, machine.at, error.message)
     throw error
@@ -128,7 +128,7 @@ class Executor {
     this.#machine.at = at
     if (nodes === undefined) throw new Refusal(`template ${JSON.stringify(name)} not defined`)
     const data = pipe === undefined ? missing : evaluatePipe({ machine: this.#machine, scope, dot }, pipe)
-    this.walk(nodes, data, new Scope(data))
+    this.walk(nodes, data, new Scope(data, this.#machine.fuel))
   }
 }
 

@@ -1,4 +1,5 @@
 import { Refusal } from './fault.js'
+import type { Fuel } from './fuel.js'
 import { missing, stringValue, typeName, type GoValue } from './value.js'
 
 /**
@@ -6,13 +7,13 @@ import { missing, stringValue, typeName, type GoValue } from './value.js'
  *
  * @param hasArguments whether something is handed to it, which nothing here takes
  */
-export function fieldOf(receiver: GoValue, name: string, hasArguments: boolean): GoValue {
+export function fieldOf(receiver: GoValue, name: string, hasArguments: boolean, fuel: Fuel): GoValue {
   if (receiver.kind === 'missing') return missing
   if (receiver.kind === 'nil') throw new Refusal(`nil pointer evaluating interface {}.${name}`)
   const method = 'type' in receiver && typeof receiver.type === 'object' ? receiver.type.methods?.get(name) : undefined
   if (method !== undefined) {
     if (hasArguments) throw new Refusal(`wrong number of args for ${name}: want 0`)
-    return stringValue(method(receiver), false)
+    return stringValue(method(receiver, fuel), false)
   }
   if (receiver.kind === 'struct') {
     const value = receiver.values.get(name)

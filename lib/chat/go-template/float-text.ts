@@ -63,7 +63,7 @@ function generalText(value: number, precision: number, letter: 'e' | 'E'): strin
   const { digits, point } = decimal
   const isWhole = digits.length >= point
   const limit = precision < 0 ? 6 : count > digits.length && isWhole ? digits.length : count
-  const exponent = digits === '' ? 0 : point - 1
+  const exponent = point - 1
   if (exponent < -4 || exponent >= limit) return scientific(decimal, Math.max(digits.length - 1, 0), letter)
   const places = Math.max(digits.length - point, 0)
   const padded = '0'.repeat(Math.max(-point, 0)) + digits

@@ -1,3 +1,4 @@
+import type { Fuel } from './fuel.js'
 import { floatVerbText, integerText } from './number-text.js'
 import { canBackquote, quote } from './quote.js'
 import {
@@ -13,8 +14,12 @@ import {
 } from './value.js'
 import { firstCharacters, padded, plainVerb, type Verb } from './verb.js'
 
-/** Takes a piece of a text, and whether the template's author wrote it. */
-export type Write = (text: string, trusted: boolean) => void
+/** Where a text goes, and what pays for it. */
+export interface Sink {
+  /** Takes a piece, and whether the template's author wrote it. */
+  readonly write: (text: string, trusted: boolean) => void
+  readonly fuel: Fuel
+}
 
 /**
  * Writes a value by a verb, as Go's package `fmt` does.
@@ -22,48 +27,46 @@ export type Write = (text: string, trusted: boolean) => void
  * @param depth lists and structs around
  * @param isBad whether it stands in the complaint about a verb that does not fit, where no method is asked
  */
-export function formatValue(value: GoValue, verb: Verb, write: Write, depth = 0, isBad = false): void {
-  if (verb.letter === 'T' && depth === 0) return writeText(kindName(value), verb, write)
-  const own = isBad ? undefined : ownText(value)
+export function formatValue(value: GoValue, verb: Verb, sink: Sink, depth = 0, isBad = false): void {
+  if (value.kind === 'missing' || value.kind === 'nil') return formatNil(value, verb, sink, depth)
+  if (verb.letter === 'T' && depth === 0) return sink.write(padded(cut(typeName(value), verb), verb), true)
+  // Go prints addresses by `%p`, of which there are none here; `%w` is for errors.
+  if (verb.letter === 'p' || verb.letter === 'w') return badVerb(value, verb, sink)
+  const own = isBad ? undefined : ownText(value, sink.fuel)
   if (own !== undefined && /^[vsxXq]$/.test(verb.letter) && !verb.syntax)
-    return formatString(stringValue(own, false), verb, write)
+    return formatString(stringValue(own, false), verb, sink)
   switch (value.kind) {
-    case 'missing':
-    case 'nil':
-      return verb.letter === 'v' ? writeText(nilText(verb, depth), verb, write) : badVerb(value, verb, write)
     case 'bool':
-      if (!/^[tv]$/.test(verb.letter)) return badVerb(value, verb, write)
-      return write(padded(String(value.value), verb), value.trusted)
+      if (!/^[tv]$/.test(verb.letter)) return badVerb(value, verb, sink)
+      return sink.write(padded(String(value.value), verb), value.trusted)
     case 'int':
-      return number(integerText(value.value, verb, value.type === 'uint8'), value, verb, write)
+      return number(integerText(value.value, verb, value.type === 'uint8'), value, verb, sink)
     case 'float':
-      return number(floatVerbText(value.value, verb), value, verb, write)
+      return number(floatVerbText(value.value, verb), value, verb, sink)
     case 'complex':
-      return number(complexText(value.real, value.imaginary, verb), value, verb, write)
+      return number(complexText(value.real, value.imaginary, verb), value, verb, sink)
     case 'string':
-      return formatString(value, verb, write)
+      return formatString(value, verb, sink)
     case 'list':
-      return formatList(value, verb, write, depth)
+      return formatList(value, verb, sink, depth)
     case 'map':
-      return formatMap(value, verb, write, depth)
+      return formatMap(value, verb, sink, depth)
     case 'struct':
-      return formatStruct(value, verb, write, depth)
+      return formatStruct(value, verb, sink, depth)
     default:
       value satisfies never
   }
 }
 
-function kindName(value: GoValue): string {
-  return value.kind === 'missing' || value.kind === 'nil' ? '<nil>' : typeName(value)
+function formatNil(value: GoValue, verb: Verb, sink: Sink, depth: number): void {
+  if (depth > 0) return sink.write(verb.syntax ? 'interface {}(nil)' : '<nil>', true)
+  if (verb.letter === 'v' || verb.letter === 'T') return sink.write(padded('<nil>', verb), true)
+  badVerb(value, verb, sink)
 }
 
-function nilText({ syntax }: Verb, depth: number): string {
-  return syntax && depth > 0 ? 'interface {}(nil)' : '<nil>'
-}
-
-function number(text: string | undefined, value: GoValue, verb: Verb, write: Write): void {
-  if (text === undefined) badVerb(value, verb, write)
-  else write(text, isTrusted(value))
+function number(text: string | undefined, value: GoValue, verb: Verb, sink: Sink): void {
+  if (text === undefined) badVerb(value, verb, sink)
+  else sink.write(text, isTrusted(value))
 }
 
 function complexText(real: number, imaginary: number, verb: Verb): string | undefined {
@@ -72,27 +75,31 @@ function complexText(real: number, imaginary: number, verb: Verb): string | unde
   return first === undefined || second === undefined ? undefined : `(${first}${second}i)`
 }
 
-function formatString(value: GoString, verb: Verb, write: Write): void {
+function formatString(value: GoString, verb: Verb, sink: Sink): void {
   const { text } = value
   switch (verb.letter) {
     case 'v':
-      if (verb.syntax) return write(quoted(text, verb), isTrusted(value))
-      break
+      if (!verb.syntax) break
+      sink.fuel.spendOnText(text)
+      return sink.write(quoted(text, verb), isTrusted(value))
     case 's':
       break
     case 'q':
-      return write(quoted(text, verb), isTrusted(value))
+      sink.fuel.spendOnText(text)
+      return sink.write(quoted(text, verb), isTrusted(value))
     case 'x':
     case 'X':
-      return write(hexBytes(text, verb), isTrusted(value))
+      sink.fuel.spendOnText(text)
+      return sink.write(hexBytes(text, verb), isTrusted(value))
     default:
-      return badVerb(value, verb, write)
+      return badVerb(value, verb, sink)
   }
   if (verb.width === undefined && verb.precision === undefined) {
-    for (const run of value.runs) write(run.text, run.trusted)
+    for (const run of value.runs) sink.write(run.text, run.trusted)
     return
   }
-  write(padded(cut(text, verb), verb), isTrusted(value))
+  sink.fuel.spendOnText(text)
+  sink.write(padded(cut(text, verb), verb), isTrusted(value))
 }
 
 function quoted(text: string, verb: Verb): string {
@@ -115,59 +122,55 @@ function cut(text: string, { precision }: Verb): string {
   return precision === undefined ? text : firstCharacters(text, precision)
 }
 
-function writeText(text: string, verb: Verb, write: Write): void {
-  write(padded(cut(text, verb), verb), true)
-}
-
-function formatList({ type, items }: GoList, verb: Verb, write: Write, depth: number): void {
-  if (verb.syntax && items === undefined) return write(`${type.name}(nil)`, true)
-  write(verb.syntax ? `${type.name}{` : '[', true)
+function formatList({ type, items }: GoList, verb: Verb, sink: Sink, depth: number): void {
+  if (verb.syntax && items === undefined) return sink.write(`${type.name}(nil)`, true)
+  sink.write(verb.syntax ? `${type.name}{` : '[', true)
   for (const [index, item] of (items ?? []).entries()) {
-    if (index > 0) write(verb.syntax ? ', ' : ' ', true)
-    formatValue(item, verb, write, depth + 1)
+    if (index > 0) sink.write(verb.syntax ? ', ' : ' ', true)
+    formatValue(item, verb, sink, depth + 1)
   }
-  write(verb.syntax ? '}' : ']', true)
+  sink.write(verb.syntax ? '}' : ']', true)
 }
 
-function formatMap({ type, entries }: GoMap, verb: Verb, write: Write, depth: number): void {
-  if (verb.syntax && entries === undefined) return write(`${type.name}(nil)`, true)
-  write(verb.syntax ? `${type.name}{` : 'map[', true)
+function formatMap({ type, entries }: GoMap, verb: Verb, sink: Sink, depth: number): void {
+  if (verb.syntax && entries === undefined) return sink.write(`${type.name}(nil)`, true)
+  sink.write(verb.syntax ? `${type.name}{` : 'map[', true)
   let isFirst = true
   for (const [key, item] of entries ?? []) {
-    if (!isFirst) write(verb.syntax ? ', ' : ' ', true)
+    if (!isFirst) sink.write(verb.syntax ? ', ' : ' ', true)
     isFirst = false
-    formatValue(stringValue(key, false), verb, write, depth + 1)
-    write(':', true)
-    formatValue(item, verb, write, depth + 1)
+    formatValue(stringValue(key, false), verb, sink, depth + 1)
+    sink.write(':', true)
+    formatValue(item, verb, sink, depth + 1)
   }
-  write(verb.syntax ? '}' : ']', true)
+  sink.write(verb.syntax ? '}' : ']', true)
 }
 
-function formatStruct({ type, values }: GoStruct, verb: Verb, write: Write, depth: number): void {
-  write(verb.syntax ? `${type.name}{` : '{', true)
+function formatStruct({ type, values }: GoStruct, verb: Verb, sink: Sink, depth: number): void {
+  sink.write(verb.syntax ? `${type.name}{` : '{', true)
   let isFirst = true
   for (const [name, value] of values) {
-    if (!isFirst) write(verb.syntax ? ', ' : ' ', true)
+    if (!isFirst) sink.write(verb.syntax ? ', ' : ' ', true)
     isFirst = false
-    if (verb.names || verb.syntax) write(`${name}:`, true)
-    formatValue(value, verb, write, depth + 1)
+    if (verb.names || verb.syntax) sink.write(`${name}:`, true)
+    formatValue(value, verb, sink, depth + 1)
   }
-  write('}', true)
+  sink.write('}', true)
 }
 
 /** What Go prints for a verb that does not fit the value. */
-function badVerb(value: GoValue, verb: Verb, write: Write): void {
-  write(`%!${verb.letter}(`, true)
+function badVerb(value: GoValue, verb: Verb, sink: Sink): void {
+  sink.write(`%!${verb.letter}(`, true)
   if (value.kind === 'missing' || value.kind === 'nil') {
-    write('<nil>)', true)
+    sink.write('<nil>)', true)
     return
   }
-  write(`${typeName(value)}=`, true)
-  formatValue(value, { ...verb, letter: 'v' }, write, 0, true)
-  write(')', true)
+  sink.write(`${typeName(value)}=`, true)
+  formatValue(value, { ...verb, letter: 'v' }, sink, 0, true)
+  sink.write(')', true)
 }
 
 /** Writes a value as `%v` does. */
-export function formatPlain(value: GoValue, write: Write): void {
-  formatValue(value, plainVerb, write)
+export function formatPlain(value: GoValue, sink: Sink): void {
+  formatValue(value, plainVerb, sink)
 }

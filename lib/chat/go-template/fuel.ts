@@ -14,6 +14,11 @@ export class Fuel {
     if (this.#left < 0) throw new Refusal(`more than ${templateLimits.steps} steps; the template works without end`)
   }
 
+  /** For a text each character of which is looked at by itself. */
+  spendOnText({ length }: string): void {
+    this.spend(length)
+  }
+
   /** For a text, or a list, that is read or copied as a whole. */
   spendOnLength(length: number): void {
     this.spend(length / unitsPerStep)

@@ -43,7 +43,10 @@ export function templateFunctions(now: Date): Functions {
     ['js', escaping(javaScriptText)],
     ['urlquery', escaping(queryText)],
     ['json', { least: 1, most: 1, call: ([value = missing], fuel) => made(jsonText(value, fuel), [value]) }],
-    ['toTypeScriptType', { least: 1, most: 1, call: ([value = missing]) => made(typeScriptType(value), [value]) }],
+    [
+      'toTypeScriptType',
+      { least: 1, most: 1, call: ([value = missing], fuel) => made(typeScriptType(value, fuel), [value]) },
+    ],
     ...dateFunctions(now),
   ])
 }
@@ -57,7 +60,7 @@ function escaping(escape: (text: string) => string): GoFunction {
     most: any,
     call(values, fuel) {
       const text = printedText(values, fuel)
-      fuel.spendOnLength(16 * text.length)
+      fuel.spendOnText(text)
       return made(escape(text), values)
     },
   }

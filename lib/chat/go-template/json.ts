@@ -4,7 +4,7 @@ import { templateLimits } from './limits.js'
 import { isTrue, type GoMap, type GoStruct, type GoValue } from './value.js'
 
 /** Compact JSON as Go's encoder writes it: keys of maps in order, `<`, `>`, `&` and line separators escaped. */
-export function jsonText(value: GoValue, fuel?: Fuel): string {
+export function jsonText(value: GoValue, fuel: Fuel): string {
   const pieces: string[] = []
   let length = 0
   const write = (text: string): void => {
@@ -19,8 +19,8 @@ export function jsonText(value: GoValue, fuel?: Fuel): string {
 
 type Write = (text: string) => void
 
-function writeJson(value: GoValue, write: Write, fuel: Fuel | undefined): void {
-  fuel?.spend(1)
+function writeJson(value: GoValue, write: Write, fuel: Fuel): void {
+  fuel.spend(1)
   const other = 'type' in value && typeof value.type === 'object' ? value.type.json?.(value) : undefined
   if (other !== undefined) return writeJson(other, write, fuel)
   switch (value.kind) {
@@ -33,9 +33,10 @@ function writeJson(value: GoValue, write: Write, fuel: Fuel | undefined): void {
     case 'float':
       return write(Object.is(value.value, -0) ? '-0' : String(value.value))
     case 'complex':
-      throw new Refusal('error calling json: unsupported type: complex128')
+      // Go's encoder refuses, and Ollama goes on with nothing.
+      return
     case 'string':
-      fuel?.spendOnLength(16 * value.text.length)
+      fuel.spendOnLength(64 * value.text.length)
       return write(jsonString(value.text))
     case 'list':
       return writeList(value.items, write, fuel)
@@ -48,7 +49,7 @@ function writeJson(value: GoValue, write: Write, fuel: Fuel | undefined): void {
   }
 }
 
-function writeList(items: readonly GoValue[] | undefined, write: Write, fuel: Fuel | undefined): void {
+function writeList(items: readonly GoValue[] | undefined, write: Write, fuel: Fuel): void {
   if (items === undefined) return write('null')
   write('[')
   for (const [index, item] of items.entries()) {
@@ -58,21 +59,21 @@ function writeList(items: readonly GoValue[] | undefined, write: Write, fuel: Fu
   write(']')
 }
 
-function writeMap({ entries }: GoMap, write: Write, fuel: Fuel | undefined): void {
+function writeMap({ entries }: GoMap, write: Write, fuel: Fuel): void {
   if (entries === undefined) return write('null')
   write('{')
   let isFirst = true
   for (const [key, item] of entries) {
     if (!isFirst) write(',')
     isFirst = false
-    fuel?.spendOnLength(16 * key.length)
+    fuel.spendOnLength(64 * key.length)
     write(`${jsonString(key)}:`)
     writeJson(item, write, fuel)
   }
   write('}')
 }
 
-function writeStruct({ type, values }: GoStruct, write: Write, fuel: Fuel | undefined): void {
+function writeStruct({ type, values }: GoStruct, write: Write, fuel: Fuel): void {
   write('{')
   let isFirst = true
   for (const { name, key, omitEmpty } of type.fields) {

@@ -229,12 +229,22 @@ function isSpace(character: string): boolean {
 }
 
 function isNameCharacter(character: string): boolean {
-  return character !== '' && /^[\p{L}\p{Nd}_]$/u.test(character)
+  if (character === '') return false
+  // Most are ASCII, and the pattern is slow.
+  const code = character.charCodeAt(0)
+  if (code < 0x80)
+    return (
+      (code >= 0x61 && code <= 0x7a) ||
+      (code >= 0x41 && code <= 0x5a) ||
+      (code >= 0x30 && code <= 0x39) ||
+      code === 0x5f
+    )
+  return /^[\p{L}\p{Nd}]$/u.test(character)
 }
 
 function characterAt(source: string, at: number): string {
-  const code = source.codePointAt(at)
-  return code === undefined ? '' : String.fromCodePoint(code)
+  const unit = source[at] ?? ''
+  return unit >= '\ud800' && unit <= '\udbff' ? String.fromCodePoint(source.codePointAt(at) ?? 0) : unit
 }
 
 function codePoint(character: string): string {

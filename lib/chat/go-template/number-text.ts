@@ -93,7 +93,7 @@ function withSign(text: string, verb: Verb): string {
 /** `#` keeps the point, and of `g` the zeros up to the precision. */
 function withPoint(text: string, verb: Verb, letter: string): string {
   const [, body = '', tail = ''] = (/[xX]/.test(letter) ? /^(.[^pP]*)(.*)$/ : /^(.[^eE]*)(.*)$/).exec(text) ?? []
-  let digits = /[gGxX]/.test(letter) ? (verb.precision ?? 6) : 0
+  let digits = /[gGx]/.test(letter) ? (verb.precision ?? 6) : 0
   let hasNonZero = false
   for (const unit of body.slice(1)) {
     if (unit === '.') continue

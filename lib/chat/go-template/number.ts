@@ -10,6 +10,7 @@ const mostUint = 2n ** 64n - 1n
  * Throws a {@link Refusal} if it is malformed.
  */
 export function numberValue(text: string): GoValue | undefined {
+  if (/^[1-9]\d{0,14}$/.test(text)) return intValue(Number(text), true)
   if (text.endsWith('i')) return { kind: 'complex', real: 0, imaginary: floatOf(text.slice(0, -1), text) }
   const integer = integerOf(text)
   const looksFloat = /[.eEpP]/.test(text) && !/^0[xX][^pP.]*$/.test(text)

@@ -1,3 +1,4 @@
+import type { DeclaredNames } from './declared-names.js'
 import { Refusal } from './fault.js'
 import { templateLimits } from './limits.js'
 import { describeOperand, type Command, type Literal, type Operand, type Pipe } from './node.js'
@@ -12,7 +13,7 @@ export interface PipeScope {
   readonly tokens: TokenReader
   readonly isFunction: (name: string) => boolean
   /** Variables that were declared so far, `$` first; declarations add to them. */
-  readonly variables: string[]
+  readonly variables: DeclaredNames
   /** Parentheses around. */
   readonly depth: number
 }
@@ -54,7 +55,7 @@ function parseDeclarations(
       break
     }
     names.push(variable.text)
-    variables.push(variable.text)
+    variables.declare(variable.text)
     if (!isComma) return { variables: names, assigns: sign.kind === 'assign' }
     if (context !== 'range' || names.length > 1) throw tokens.fault(`too many declarations in ${context}`, variable.at)
     const next = tokens.peekNonSpace().kind
@@ -134,7 +135,7 @@ function parseTerm(scope: PipeScope): Operand | undefined {
     case 'nil':
       return { kind, at }
     case 'variable':
-      if (!variables.includes(text)) throw tokens.fault(`undefined variable ${JSON.stringify(text)}`, at)
+      if (!variables.has(text)) throw tokens.fault(`undefined variable ${JSON.stringify(text)}`, at)
       return { kind, name: text, path: [], at }
     case 'field':
       return { kind, path: [text.slice(1)], at }

@@ -1,3 +1,4 @@
+import { DeclaredNames } from './declared-names.js'
 import { limitFault } from './fault.js'
 import { Lexer } from './lexer.js'
 import { templateLimits } from './limits.js'
@@ -38,7 +39,7 @@ class Parser {
   readonly #isFunction: (name: string) => boolean
   readonly #definitions = new Map<string, readonly Node[]>()
   /** Of the definition that is being read. */
-  #variables = ['$']
+  #variables = new DeclaredNames('$')
   #ranges = 0
   #depth = 0
 
@@ -77,7 +78,7 @@ class Parser {
   /** Reads with no variables and no loop around. */
   #apart<Result>(read: () => Result): Result {
     const [variables, ranges] = [this.#variables, this.#ranges]
-    this.#variables = ['$']
+    this.#variables = new DeclaredNames('$')
     this.#ranges = 0
     const result = read()
     this.#variables = variables
@@ -161,7 +162,7 @@ class Parser {
   /** Variables of the pipeline and the bodies live until the `end`. */
   #branches(kind: 'if' | 'with'): Node {
     const tokens = this.#tokens
-    const known = this.#variables.length
+    const known = this.#variables.size
     const branches: Branch[] = []
     for (;;) {
       const pipe = this.#pipe(kind)
@@ -172,19 +173,19 @@ class Parser {
         continue
       }
       const otherwise = this.#otherwise(end)
-      this.#variables.length = known
+      this.#variables.cut(known)
       return { kind, branches, otherwise }
     }
   }
 
   #range(): Node {
-    const known = this.#variables.length
+    const known = this.#variables.size
     const pipe = this.#pipe('range')
     this.#ranges += 1
     const { nodes, end } = this.#body()
     this.#ranges -= 1
     const otherwise = this.#otherwise(end)
-    this.#variables.length = known
+    this.#variables.cut(known)
     return { kind: 'range', pipe, body: nodes, otherwise }
   }
 

@@ -1,4 +1,4 @@
-import { formatPlain } from './format-value.js'
+import { formatPlain, type Sink } from './format-value.js'
 import type { Fuel } from './fuel.js'
 import { templateLimits } from './limits.js'
 import { RunBuilder, type TextRun } from './runs.js'
@@ -12,7 +12,7 @@ export function printedRuns(value: GoValue, fuel: Fuel): readonly TextRun[] {
   // By far the most common, and what the prompt's own limit is for.
   if (value.kind === 'string') return value.runs
   if (value.kind === 'missing' || value.kind === 'nil') return [{ text: '<no value>', trusted: true }]
-  return textOf(fuel, (builder) => formatPlain(value, writerOf(builder, fuel)))
+  return textOf(fuel, (builder) => formatPlain(value, sinkOf(builder, fuel)))
 }
 
 /** `print`: a space between neighbours of which neither is a text. */
@@ -21,7 +21,7 @@ export function printed(values: readonly GoValue[], fuel: Fuel): GoValue {
     textOf(fuel, (builder) => {
       for (const [index, value] of values.entries()) {
         if (index > 0 && value.kind !== 'string' && values[index - 1]?.kind !== 'string') builder.append(' ', true)
-        formatPlain(value, writerOf(builder, fuel))
+        formatPlain(value, sinkOf(builder, fuel))
       }
     }),
   )
@@ -33,7 +33,7 @@ export function printedLine(values: readonly GoValue[], fuel: Fuel): GoValue {
     textOf(fuel, (builder) => {
       for (const [index, value] of values.entries()) {
         if (index > 0) builder.append(' ', true)
-        formatPlain(value, writerOf(builder, fuel))
+        formatPlain(value, sinkOf(builder, fuel))
       }
       builder.append('\n', true)
     }),
@@ -64,11 +64,14 @@ export function textOf(fuel: Fuel, work: (builder: RunBuilder) => void): readonl
   return runs
 }
 
-/** Writes to a builder and pays for it. */
-export function writerOf(builder: RunBuilder, fuel: Fuel): (text: string, trusted: boolean) => void {
-  return (text, trusted) => {
-    fuel.spend(0.25)
-    fuel.spendOnLength(text.length)
-    builder.append(text, trusted)
+/** A sink that fills a builder. */
+export function sinkOf(builder: RunBuilder, fuel: Fuel): Sink {
+  return {
+    fuel,
+    write(text, trusted) {
+      fuel.spend(1)
+      fuel.spendOnLength(text.length)
+      builder.append(text, trusted)
+    },
   }
 }

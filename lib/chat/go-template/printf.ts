@@ -1,7 +1,7 @@
-import { formatPlain, formatValue, type Write } from './format-value.js'
+import { formatPlain, formatValue, type Sink } from './format-value.js'
 import { Refusal } from './fault.js'
 import type { Fuel } from './fuel.js'
-import { textOf, writerOf } from './print.js'
+import { textOf, sinkOf } from './print.js'
 import { isTrusted, stringOfRuns, typeName, type GoString, type GoValue } from './value.js'
 import { plainVerb, type Verb } from './verb.js'
 
@@ -10,11 +10,15 @@ export function formatted(format: GoValue, values: readonly GoValue[], fuel: Fue
   if (format.kind !== 'string') {
     throw new Refusal(`wrong type for value; expected string; got ${typeName(format)} (the format of printf)`)
   }
-  return stringOfRuns(textOf(fuel, (builder) => new Formatter(format, values, writerOf(builder, fuel)).run()))
+  return stringOfRuns(textOf(fuel, (builder) => new Formatter(format, values, sinkOf(builder, fuel)).run()))
 }
 
 /** The greatest width or precision before another digit is too much. */
 const mostNumber = 1_000_000
+
+/** Steps of a verb, and besides of one for floats. */
+const stepsPerVerb = 8
+const stepsPerFloat = 400
 
 type Flags = { -readonly [Name in keyof Verb]: Verb[Name] }
 
@@ -22,7 +26,7 @@ class Formatter {
   readonly #format: string
   readonly #isTrusted: boolean
   readonly #values: readonly GoValue[]
-  readonly #write: Write
+  readonly #sink: Sink
   #at = 0
   /** The argument that comes next. */
   #next = 0
@@ -31,11 +35,11 @@ class Formatter {
   #isGoodIndex = true
   #isReordered = false
 
-  constructor(format: GoString, values: readonly GoValue[], write: Write) {
+  constructor(format: GoString, values: readonly GoValue[], sink: Sink) {
     this.#format = format.text
     this.#isTrusted = isTrusted(format)
     this.#values = values
-    this.#write = write
+    this.#sink = sink
   }
 
   run(): void {
@@ -51,6 +55,7 @@ class Formatter {
   }
 
   #verb(): void {
+    this.#sink.fuel.spend(stepsPerVerb)
     this.#isGoodIndex = true
     this.#isAfterIndex = false
     const flags: Flags = { ...plainVerb }
@@ -68,6 +73,9 @@ class Formatter {
     const value = this.#values[this.#next]
     if (value === undefined) return this.#say(`%!${letter}(MISSING)`)
     this.#next += 1
+    // All digits of a float take a while.
+    if (value.kind === 'float' || value.kind === 'complex')
+      this.#sink.fuel.spend(stepsPerFloat + (flags.precision ?? 0) / 16)
     const isPlain = letter === 'v'
     formatValue(
       value,
@@ -79,7 +87,7 @@ class Formatter {
         sharp: flags.sharp && !isPlain,
         plus: flags.plus && !isPlain,
       },
-      this.#write,
+      this.#sink,
     )
   }
 
@@ -182,12 +190,12 @@ class Formatter {
         continue
       }
       this.#say(`${typeName(value)}=`)
-      formatPlain(value, this.#write)
+      formatPlain(value, this.#sink)
     }
     this.#say(')')
   }
 
   #say(text: string): void {
-    this.#write(text, this.#isTrusted)
+    this.#sink.write(text, this.#isTrusted)
   }
 }

@@ -1,4 +1,5 @@
 import { Refusal } from './fault.js'
+import type { Fuel } from './fuel.js'
 import type { GoValue } from './value.js'
 
 interface Variable {
@@ -9,8 +10,10 @@ interface Variable {
 /** Variables in the order of their declaration; the youngest of a name counts. */
 export class Scope {
   readonly #variables: Variable[]
+  readonly #fuel: Fuel
 
-  constructor(root: GoValue) {
+  constructor(root: GoValue, fuel: Fuel) {
+    this.#fuel = fuel
     this.#variables = [{ name: '$', value: root }]
   }
 
@@ -43,7 +46,9 @@ export class Scope {
   }
 
   #find(name: string): Variable {
-    const found = this.#variables.findLast((variable) => variable.name === name)
+    const at = this.#variables.findLastIndex((variable) => variable.name === name)
+    this.#fuel.spend((this.#variables.length - at) / 4)
+    const found = this.#variables[at]
     if (found === undefined) throw new Refusal(`undefined variable: ${name}`)
     return found
   }

@@ -1,4 +1,5 @@
 import { templateFault } from './fault.js'
+import { templateLimits } from './limits.js'
 import type { Lexer } from './lexer.js'
 import { describeToken, type Token, type TokenKind } from './token.js'
 
@@ -7,6 +8,7 @@ export class TokenReader {
   readonly #source: string
   readonly #lexer: Lexer
   readonly #ahead: Token[] = []
+  #count = 0
 
   constructor(source: string, lexer: Lexer) {
     this.#source = source
@@ -14,7 +16,12 @@ export class TokenReader {
   }
 
   next(): Token {
-    return this.#ahead.pop() ?? this.#lexer.next()
+    const known = this.#ahead.pop()
+    if (known !== undefined) return known
+    const token = this.#lexer.next()
+    this.#count += 1
+    if (this.#count > templateLimits.tokens) throw this.fault(`more than ${templateLimits.tokens} tokens`, token.at)
+    return token
   }
 
   /** Takes back tokens, the one that was read first first. */
@@ -24,7 +31,7 @@ export class TokenReader {
 
   peek(): Token {
     const token = this.next()
-    this.putBack(token)
+    this.#ahead.push(token)
     return token
   }
 
@@ -37,7 +44,7 @@ export class TokenReader {
 
   peekNonSpace(): Token {
     const token = this.nextNonSpace()
-    this.putBack(token)
+    this.#ahead.push(token)
     return token
   }
 

@@ -1,4 +1,5 @@
 import { wellFormed } from '../well-formed.js'
+import type { Fuel } from './fuel.js'
 import { jsonText } from './json.js'
 import { jsonValue } from './json-value.js'
 import {
@@ -67,12 +68,15 @@ export function propertiesValue(schema: unknown, name: string, depth = 0): GoMap
 }
 
 /** The TypeScript type of a property, as Ollama writes it. */
-export function typeScriptType(value: GoValue): string {
+export function typeScriptType(value: GoValue, fuel: Fuel): string {
+  fuel.spend(1)
   if (value.kind !== 'struct' || value.type !== propertyType) return 'any'
   const { values } = value
   const choices = values.get('AnyOf')
-  if (choices?.kind === 'list' && choices.items?.length) return choices.items.map(typeScriptType).join(' | ')
+  if (choices?.kind === 'list' && choices.items?.length)
+    return choices.items.map((choice) => typeScriptType(choice, fuel)).join(' | ')
   const types = textsOf(values.get('Type') ?? missing)
+  fuel.spend(types.length)
   return types.length === 0 ? 'any' : types.map((type) => typeScriptNames.get(type) ?? 'any').join(' | ')
 }
 
@@ -105,8 +109,8 @@ export function textOrNothing(value: unknown): GoValue {
 }
 
 /** How maps of tools and arguments print. */
-export function jsonOrEmpty(value: GoValue): string {
-  return value.kind === 'map' && value.entries === undefined ? '{}' : jsonText(value)
+export function jsonOrEmpty(value: GoValue, fuel: Fuel): string {
+  return value.kind === 'map' && value.entries === undefined ? '{}' : jsonText(value, fuel)
 }
 
 function propertyOf(schema: unknown, name: string, depth: number): GoStruct {

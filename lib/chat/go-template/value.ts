@@ -1,3 +1,4 @@
+import type { Fuel } from './fuel.js'
 import type { TextRun } from './runs.js'
 
 /**
@@ -72,12 +73,15 @@ export interface GoStruct {
   readonly values: ReadonlyMap<string, GoValue>
 }
 
+/** What a value can be asked for by name. */
+export type Method = (value: GoValue, fuel: Fuel) => string
+
 /** A type of composed values. */
 export interface GoType {
   /** As Go's `%T` prints it. */
   readonly name: string
   /** What templates can call; `String` is how values print. None takes arguments. */
-  readonly methods?: ReadonlyMap<string, (value: GoValue) => string>
+  readonly methods?: ReadonlyMap<string, Method>
   /** What is written as JSON in its place; undefined for itself. */
   readonly json?: (value: GoValue) => GoValue | undefined
 }
@@ -205,9 +209,9 @@ export function typeName(value: GoValue): string {
 }
 
 /** How a value with a `String` method prints; undefined for others. */
-export function ownText(value: GoValue): string | undefined {
+export function ownText(value: GoValue, fuel: Fuel): string | undefined {
   if (value.kind !== 'list' && value.kind !== 'map' && value.kind !== 'struct') return undefined
-  return value.type.methods?.get('String')?.(value)
+  return value.type.methods?.get('String')?.(value, fuel)
 }
 
 /** Go's order of strings, by their bytes: what lies beyond U+FFFF comes last, unlike in JavaScript. */

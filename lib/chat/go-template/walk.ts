@@ -1,30 +1,15 @@
 import type { Node, Operand, Pipe } from './node.js'
 
-/** All pipelines of some nodes, those in bodies included. */
-export function* pipesOf(nodes: readonly Node[]): Generator<Pipe> {
+/** Visits all pipelines of some nodes, those in bodies included. */
+export function visitPipes(nodes: readonly Node[], visit: (pipe: Pipe) => void): void {
   for (const node of nodes) {
-    switch (node.kind) {
-      case 'action':
-        yield node.pipe
-        break
-      case 'call':
-        if (node.pipe !== undefined) yield node.pipe
-        break
-      case 'if':
-      case 'with':
-      case 'range':
-        yield* headsOf(node)
-        for (const body of bodiesOf(node)) yield* pipesOf(body)
-        break
-      case 'text':
-      case 'break':
-      case 'continue':
-        break
-      default:
-        node satisfies never
-    }
+    if ((node.kind === 'action' || node.kind === 'call') && node.pipe !== undefined) visit(node.pipe)
+    for (const pipe of headsOf(node)) visit(pipe)
+    for (const body of bodiesOf(node)) visitPipes(body, visit)
   }
 }
+
+const none: readonly never[] = []
 
 /** The bodies of a node in the order of the source. */
 export function bodiesOf(node: Node): readonly (readonly Node[])[] {
@@ -35,7 +20,7 @@ export function bodiesOf(node: Node): readonly (readonly Node[])[] {
     case 'range':
       return [node.body, node.otherwise]
     default:
-      return []
+      return none
   }
 }
 
@@ -48,23 +33,26 @@ export function headsOf(node: Node): readonly Pipe[] {
     case 'range':
       return [node.pipe]
     default:
-      return []
+      return none
   }
 }
 
-/** All operands of a pipeline, those in parentheses included. */
-export function* operandsOf(pipe: Pipe): Generator<Operand> {
-  for (const { operands } of pipe.commands) for (const operand of operands) yield* withInner(operand)
+/** Visits all operands of a pipeline, those in parentheses included. */
+export function visitOperands(pipe: Pipe, visit: (operand: Operand) => void): void {
+  for (const { operands } of pipe.commands) for (const operand of operands) visitInner(operand, visit)
 }
 
-function* withInner(operand: Operand): Generator<Operand> {
-  yield operand
-  if (operand.kind === 'chain') yield* withInner(operand.operand)
-  if (operand.kind === 'pipe') yield* operandsOf(operand)
+function visitInner(operand: Operand, visit: (operand: Operand) => void): void {
+  visit(operand)
+  if (operand.kind === 'chain') visitInner(operand.operand, visit)
+  if (operand.kind === 'pipe') visitOperands(operand, visit)
 }
 
 /** Whether a pipeline names a field, on anything. */
 export function usesField(pipe: Pipe, name: string): boolean {
-  for (const operand of operandsOf(pipe)) if ('path' in operand && operand.path.includes(name)) return true
-  return false
+  let isUsed = false
+  visitOperands(pipe, (operand) => {
+    isUsed ||= 'path' in operand && operand.path.includes(name)
+  })
+  return isUsed
 }

@@ -112,6 +112,22 @@ type input struct {
 	System   string
 }
 
+// clipped leaves lists no room behind their end, which slicing could show.
+func clipped(value any) any {
+	switch value := value.(type) {
+	case []any:
+		for index, item := range value {
+			value[index] = clipped(item)
+		}
+		return value[:len(value):len(value)]
+	case map[string]any:
+		for key, item := range value {
+			value[key] = clipped(item)
+		}
+	}
+	return value
+}
+
 func render(in input) (out []byte, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -123,7 +139,7 @@ func render(in input) (out []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	data := in.Data
+	data := clipped(in.Data)
 	if in.Messages != nil {
 		data = map[string]any{"Messages": in.Messages, "Tools": in.Tools, "System": in.System, "Response": ""}
 	}
