@@ -96,12 +96,16 @@ function messageValue(message: GoMessage, index: number): GoValue {
     Images: {
       kind: 'list',
       type: { name: '[]api.ImageData' },
-      items: Array.from({ length: images }, () => ({ kind: 'list', type: imageType, items: [] })),
+      items:
+        images === 0 ? undefined : Array.from({ length: images }, () => ({ kind: 'list', type: imageType, items: [] })),
     },
     ToolCalls: {
       kind: 'list',
       type: { name: '[]template.templateToolCall' },
-      items: toolCalls.map((call, order) => callValue(call, order, `messages[${index}].toolCalls[${order}]`)),
+      items:
+        toolCalls.length === 0
+          ? undefined
+          : toolCalls.map((call, order) => callValue(call, order, `messages[${index}].toolCalls[${order}]`)),
     },
     ToolName: textValue(toolName),
     ToolCallID: textValue(toolCallId),
