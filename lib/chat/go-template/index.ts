@@ -1,6 +1,7 @@
 export type { GoConversation, GoMessage, GoTool, GoToolCall } from './conversation.js'
 export {
   goTemplateCapabilities,
+  rendersToolResults,
   thinkingTags,
   toolCallTag,
   type GoTemplateCapability,

@@ -1,6 +1,6 @@
 import type { Node, RangeNode } from './node.js'
 import type { GoTemplate } from './template.js'
-import { bodiesOf, headsOf, usesField } from './walk.js'
+import { bodiesOf, headsOf, usesField, visitOperands, visitPipes } from './walk.js'
 
 /** What a model writes around its thoughts. */
 export interface ThinkingTags {
@@ -45,6 +45,21 @@ export function toolCallTag({ definitions }: GoTemplate): string {
   const text = body && firstText(body)
   const [tag = ''] = (text ?? '').replaceAll('\r\n', '\n').split('{')
   return tag.trim() || '{'
+}
+
+/** Whether a template has a place for messages of tools: it asks for their role, or for the name of a tool. */
+export function rendersToolResults({ definitions, identifiers }: GoTemplate): boolean {
+  if (identifiers.has('toolname') || identifiers.has('toolcallid')) return true
+  let isAsked = false
+  for (const nodes of definitions.values()) {
+    visitPipes(nodes, (pipe) => {
+      visitOperands(pipe, (operand) => {
+        const value = operand.kind === 'literal' ? operand.value : undefined
+        isAsked ||= value?.kind === 'string' && value.text === 'tool'
+      })
+    })
+  }
+  return isAsked
 }
 
 function* rangesOf(nodes: readonly Node[]): Generator<RangeNode> {
