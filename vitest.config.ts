@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests that need neither the addon nor a model and are quick: `npm run check` runs these alone. */
 const pure = [
-  'test/{contracts,chat,modelfile}/*.test.ts',
+  'test/{contracts,modelfile}/*.test.ts',
+  'test/chat/**/*.test.ts',
   'test/cli/{answer,formats,progress,statistics}.test.ts',
   'test/convert/{convert,element,refusals}.test.ts',
   'test/gguf/!(agreement).test.ts',

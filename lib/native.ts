@@ -1,5 +1,6 @@
 /** Finds the native addon, loads it once per environment and opens its backends. */
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,6 +49,11 @@ export function backendReport(): BackendReport {
 export function cpuModules(): CpuModule[] {
   const { addon, directory } = load({})
   return addon.cpuModules(directory)
+}
+
+/** The text of a chat template of llama.cpp's collection, which lies beside the addon. */
+export function templateFile(name: string): Promise<string> {
+  return readFile(join(load({}).directory, 'templates', name), 'utf8')
 }
 
 function load(source: NativeSource): Loaded {

@@ -9,6 +9,7 @@ export {
   type TextContent,
 } from './content.js'
 export { renderWithGenericTools } from './generic-tools.js'
+export { GoChatTemplate } from './go-chat-template.js'
 export { JinjaTemplate } from './jinja-template.js'
 export { jsonValue, parseObject, type JsonObject, type JsonValue } from './json.js'
 export { maxMessages, messageBytes, messageTexts, normalizeMessages, type Message, type Role } from './message.js'
@@ -28,4 +29,21 @@ export {
 export { newCallId, type ToolCall } from './tool-call.js'
 export { outcomeMessage, runTool, type ToolOutcome } from './tool-run.js'
 export { describeValue, invalidOption, unknownField } from './value.js'
+export { builtInFormats, type BuiltInFormat } from './built-in-formats.js'
+export {
+  goTemplateCapabilities,
+  parseGoTemplate,
+  renderGoTemplate,
+  templateLimits,
+  thinkingTags,
+  toolCallTag,
+  type GoConversation,
+  type GoMessage,
+  type GoTemplate,
+  type GoTemplateCapability,
+  type GoTool,
+  type GoToolCall,
+  type ThinkingTags,
+} from './go-template/index.js'
 export { wellFormed } from './well-formed.js'
+export { whichTemplate, type ChatTemplateFacts, type ServingTemplate, type TemplateFacts } from './which-template.js'

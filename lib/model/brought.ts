@@ -3,6 +3,7 @@ import { LlameroError } from '../errors.js'
 import type { Adapter } from './adapter.js'
 import { type Limits, readOptions } from './option-rule.js'
 import { generateOptions, type GenerateOptions } from './options.js'
+import type { BroughtTemplate } from './serving-template.js'
 
 /** What a model brings along beside its weights, for all of its answers; what a caller says wins. */
 export interface BroughtAlong {
@@ -12,6 +13,8 @@ export interface BroughtAlong {
   readonly system?: string
   /** Messages that come before every conversation. */
   readonly messages?: readonly Message[]
+  /** What its prompts are made with; absent for the template in its weights. */
+  readonly template?: BroughtTemplate
   /** Paths of LoRA adapters that work on answers for which none are chosen. */
   readonly adapterPaths?: readonly string[]
 }

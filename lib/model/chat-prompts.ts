@@ -1,16 +1,10 @@
-import {
-  type ChatPrompt,
-  type ChatTemplate,
-  JinjaTemplate,
-  messageBytes,
-  messageTexts,
-  type Message,
-} from '../chat/index.js'
+import { type ChatPrompt, type ChatTemplate, messageBytes, messageTexts, type Message } from '../chat/index.js'
 import type { NativeTextPart } from '../native-types.js'
 import type { ChatValues } from './chat-options.js'
 import { renderChat } from './chat-step.js'
 import type { OpenedModel } from './open-model.js'
 import { checkRuns, checkTextBytes } from './prompt.js'
+import { openServingTemplate, type BroughtTemplate } from './serving-template.js'
 
 /** Runs a native job of an open model when there is a thread for it. */
 type RunJob = <Value>(job: () => Promise<Value>) => Promise<Value>
@@ -18,11 +12,13 @@ type RunJob = <Value>(job: () => Promise<Value>) => Promise<Value>
 /** Makes prompts of a model's conversations, by the template that serves it, which is read when it is first needed. */
 export class ChatPrompts {
   readonly #opened: OpenedModel
+  readonly #brought: BroughtTemplate | undefined
   readonly #run: RunJob
   #template: Promise<ChatTemplate> | undefined
 
-  constructor(opened: OpenedModel, run: RunJob) {
+  constructor(opened: OpenedModel, brought: BroughtTemplate | undefined, run: RunJob) {
     this.#opened = opened
+    this.#brought = brought
     this.#run = run
   }
 
@@ -33,7 +29,7 @@ export class ChatPrompts {
     for (const message of messages) for (const text of messageTexts(message)) checkRuns(text, contextSize)
     const { addon } = this.#opened
     const convert = (schema: string): string => addon.schemaToGrammar(schema)
-    const template = await this.#run(() => this.#open())
+    const template = await this.open()
     return this.#run(() => renderChat(template, messages, values, convert, addGenerationPrompt))
   }
 
@@ -46,8 +42,8 @@ export class ChatPrompts {
     return twice ? tokens.subarray(1) : tokens
   }
 
-  #open(): Promise<ChatTemplate> {
-    const { addon, native } = this.#opened
-    return (this.#template ??= JinjaTemplate.open(addon, native, ''))
+  /** The template that serves. Rejects with `ERR_TEMPLATE` or `ERR_UNSUPPORTED`. */
+  open(): Promise<ChatTemplate> {
+    return (this.#template ??= this.#run(() => openServingTemplate(this.#opened, this.#brought)))
   }
 }

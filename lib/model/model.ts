@@ -104,12 +104,12 @@ export class Model {
   #defaults: Defaults
   #closed: Promise<void> | undefined
 
-  private constructor(opened: OpenedModel, { adapterJudge }: ModelSource) {
+  private constructor(opened: OpenedModel, { adapterJudge, brought }: ModelSource) {
     this.info = opened.info
     this.#opened = opened
     this.#limits = { ...opened.info, convertSchema: (schema) => opened.addon.schemaToGrammar(schema) }
     this.#adapters = new Adapters(opened, adapterJudge)
-    this.#prompts = new ChatPrompts(opened, (job) => this.#run(job))
+    this.#prompts = new ChatPrompts(opened, brought?.template, (job) => this.#run(job))
     this.#defaults = defaultsOf({}, [], opened.info)
   }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ChatTemplate } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import { adapterSetIdentity, type AdapterSet } from './adapter-set.js'
 import type { OpenedModel } from './open-model.js'
@@ -25,12 +26,14 @@ const nouns = {
 const shown: readonly (keyof Fingerprint)[] = ['keyType', 'valueType', 'rope', 'llama']
 
 /** The fingerprint of sessions of a model with these adapters. Reads some of the model's file. */
-export async function fingerprintOf({ info, setting }: OpenedModel, adapters: AdapterSet): Promise<Fingerprint> {
+export async function fingerprintOf(
+  { info, setting }: OpenedModel,
+  template: ChatTemplate,
+  adapters: AdapterSet,
+): Promise<Fingerprint> {
   return {
     ...(await stateFingerprint(setting, info, info.cacheCells)),
-    template: createHash('sha256')
-      .update(info.chatTemplate ?? '')
-      .digest('hex'),
+    template: createHash('sha256').update(template.source).digest('hex'),
     adapters: adapterSetIdentity(adapters),
   }
 }

@@ -64,7 +64,7 @@ export async function openSession(host: SessionHost, options: unknown): Promise<
     return construct(host, scope, id, newConversation(messages))
   }
   const saved = await readSaved(restore)
-  compareFingerprints(saved.fingerprint, await fingerprintOf(host.opened, scope.adapters))
+  compareFingerprints(saved.fingerprint, await fingerprintOf(host.opened, await host.prompts.open(), scope.adapters))
   const { contextSize } = host.limits
   if (saved.tokens.length > contextSize) {
     const details = { promptTokens: saved.tokens.length }
@@ -226,7 +226,7 @@ export class Session {
     const file = path === undefined ? undefined : pathOf(path, 'path')
     this.#admit()
     return this.#inOrder(async () => {
-      const fingerprint = await fingerprintOf(this.#host.opened, this.#scope.adapters)
+      const fingerprint = await fingerprintOf(this.#host.opened, await this.#host.prompts.open(), this.#scope.adapters)
       const saved = { fingerprint, ...this.#conversation, snapshot: await this.#snapshot() }
       return file === undefined ? sessionToBytes(saved) : sessionToFile(saved, file)
     })

@@ -25,6 +25,7 @@ export async function storedSettings(store: Store, model: StoredModel, signal?: 
       options: { ...generate, ...(draftPath !== undefined && { speculation: true }) },
       system: details.system,
       messages: details.messages as readonly Message[],
+      template: { go: details.template, renderer: details.renderer, parser: details.parser },
       adapterPaths: pathsOf(mediaTypes.adapter),
     },
     ...(draftPath !== undefined && { draftPath }),

@@ -1,0 +1,33 @@
+import { isPrintable } from './quote.js'
+
+const html: ReadonlyMap<string, string> = new Map([
+  ['\0', '\uFFFD'],
+  ['"', '&#34;'],
+  ["'", '&#39;'],
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+])
+
+/** Go's `HTMLEscapeString`. */
+export function htmlText(text: string): string {
+  // eslint-disable-next-line no-control-regex -- NUL is one of the characters that Go replaces
+  return text.replaceAll(/[\0"'&<>]/g, (character) => html.get(character) ?? character)
+}
+
+/** Go's `JSEscapeString`. */
+export function javaScriptText(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replaceAll(/[\\'"<>&=\0-\x1f]|[^\0-\x7f]/gu, (character) => {
+    if ('\\\'"'.includes(character)) return `\\${character}`
+    if (isPrintable(character) && !'<>&='.includes(character)) return character
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
+  })
+}
+
+/** Go's `url.QueryEscape`. */
+export function queryText(text: string): string {
+  return encodeURIComponent(text)
+    .replaceAll('%20', '+')
+    .replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+}

@@ -1,0 +1,26 @@
+import { Refusal } from './fault.js'
+import { templateLimits } from './limits.js'
+
+/** UTF-16 units of text that cost one step. */
+const unitsPerStep = 256
+
+/** The steps that a rendering has left. */
+export class Fuel {
+  #left: number = templateLimits.steps
+
+  /** Throws a {@link Refusal} when none is left. */
+  spend(steps: number): void {
+    this.#left -= steps
+    if (this.#left < 0) throw new Refusal(`more than ${templateLimits.steps} steps; the template works without end`)
+  }
+
+  /** For a text each character of which is looked at by itself. */
+  spendOnText({ length }: string): void {
+    this.spend(length)
+  }
+
+  /** For a text, or a list, that is read or copied as a whole. */
+  spendOnLength(length: number): void {
+    this.spend(length / unitsPerStep)
+  }
+}
