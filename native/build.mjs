@@ -37,6 +37,7 @@ function layProducts() {
   mkdirSync(products, { recursive: true })
   const names = readdirSync(from).filter((name) => /\.(node|so|dylib|dll)$/.test(name))
   for (const name of readdirSync(products)) if (!names.includes(name)) rmSync(join(products, name), { recursive: true })
+  cpSync(join(from, 'templates'), join(products, 'templates'), { recursive: true })
   for (const name of names) {
     const source = statSync(join(from, name))
     const copy = join(products, name)
