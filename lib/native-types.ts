@@ -6,6 +6,7 @@ import type { LlameroError } from './errors.js'
 import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
 import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
+import type { MediaAddon, NativePlacedMedium } from './native-media-types.js'
 import type {
   BudgetLimits,
   NativeMemoryNeed,
@@ -21,6 +22,7 @@ import type { QuantizeAddon } from './native-quantize-types.js'
 export type { NativeCacheFiles, NativeCacheRoot } from './native-cache-types.js'
 export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
+export type * from './native-media-types.js'
 export type * from './native-policy-types.js'
 export type * from './native-quantize-types.js'
 
@@ -197,6 +199,7 @@ export interface NativeSampler {
 
 export interface NativeRequest extends NativeCacheRoot {
   readonly tokens: Int32Array
+  readonly media: readonly NativePlacedMedium[]
   /** -1: until the context is full. */
   readonly maxTokens: number
   readonly stop: readonly string[]
@@ -314,7 +317,7 @@ export interface AssembledText {
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
-export interface Addon extends DraftAddon, EmbedderAddon, QuantizeAddon {
+export interface Addon extends DraftAddon, EmbedderAddon, MediaAddon, QuantizeAddon {
   /** Hands over the class that errors are thrown as. */
   initialize(ErrorClass: typeof LlameroError): void
   /** The CPU modules in a folder, best first. */

@@ -2,6 +2,7 @@
 
 #include <ggml.h>
 #include <llama.h>
+#include <mtmd.h>
 
 #include <mutex>
 #include <vector>
@@ -44,7 +45,10 @@ std::string WithoutPrefix(std::string line) {
 
 void InstallLogSink() {
   static std::once_flag once;
-  std::call_once(once, [] { llama_log_set(Sink, nullptr); });
+  std::call_once(once, [] {
+    llama_log_set(Sink, nullptr);
+    mtmd_log_set(Sink, nullptr);
+  });
 }
 
 LogCapture::LogCapture() {

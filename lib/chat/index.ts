@@ -1,3 +1,5 @@
+export { checkAudio, checkImage, fromBase64, readMedia } from './media/index.js'
+export type { ImageSize, MediaFile, MediaKind, MediaSource } from './media/index.js'
 export { maxMessages, messageBytes, normalizeMessages, type Message, type Role } from './message.js'
 export { renderPrompt, type RenderOptions, type Renderer } from './render.js'
 export { describeValue, invalidOption } from './value.js'

@@ -11,11 +11,14 @@ import { embed, embedderOf, type EmbeddingMetrics, type EmbedResult, type Tokeni
 import type { EmbedInput } from './embed-input.js'
 import type { EmbedOptions, RerankOptions } from './embed-options.js'
 import { disposedError } from './engine.js'
+import { fitMediaPrompt, promptOfParts, type MediaPrompt } from './media-prompt.js'
+import { MediaOfRequest, noMedia } from './media-encoder.js'
+import { checkParts, isParts, type PromptPart } from './prompt-part.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState } from './generation-state.js'
 import { infillPrompt, refuseSuffix, requireInfill } from './infill.js'
-import { checkPaths, readModelOptions, type ModelOptions } from './model-options.js'
+import { checkPaths, readModelOptions, type ModelOptions, type ProjectorSource } from './model-options.js'
 import type { ModelInfo } from './model-info.js'
 import type { ModelMetrics } from './model-metrics.js'
 import { boolean } from './option-kinds.js'
@@ -38,6 +41,8 @@ export interface ModelSource {
    * {@link SpeculationOptions}. It must have the same vocabulary, or opening rejects with `ERR_UNSUPPORTED`.
    */
   readonly draftPath?: string | undefined
+  /** What turns images and audio into what the model reads; without it prompts are text. The file must have been judged. */
+  readonly projector?: ProjectorSource | undefined
   /** What judges adapter files for the model; without it there are no adapters from files. */
   readonly adapterJudge?: AdapterJudge
   /** What the model brings along for its answers. */
@@ -119,14 +124,20 @@ export class Model {
   }
 
   /**
-   * Continues a raw prompt: text or token ids. The text of special tokens in it counts as these tokens, so never build
-   * it from what users typed; `chat` keeps them apart. An empty prompt begins with the vocabulary's BOS token. With the
+   * Continues a raw prompt: text, token ids, or parts of text with images and audio between them. The text of special
+   * tokens in it counts as these tokens, so never build it from what users typed; `chat` keeps them apart. No text stands
+   * for an image: `<image>` and the like stay text. An empty prompt begins with the vocabulary's BOS token. With the
    * option `suffix` the answer fills the gap between prompt and suffix, and both count as plain text.
    *
-   * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_UNSUPPORTED` (the model can't generate)
-   * `ERR_DISPOSED`. For what comes later see {@link Generation}.
+   * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_UNSUPPORTED` (the model can't generate, or
+   * takes no images or audio) `ERR_DISPOSED`. For what comes later see {@link Generation}; images and audio may give
+   * `ERR_MEDIA_INVALID` and `ERR_STORE`.
    */
-  generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
+  generate(
+    prompt: string | Int32Array | readonly number[] | readonly PromptPart[],
+    options: GenerateOptions = {},
+  ): Generation {
+    if (isParts(prompt)) return this.#generateParts(checkParts(prompt, this.info), options)
     const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
     return this.#start(options, async (values) => {
       if (values.suffix !== undefined) return this.#tokenizeInfill(parts, values.suffix)
@@ -258,7 +269,7 @@ export class Model {
   /** Counters and state of the engine. Throws `ERR_UNSUPPORTED` for a model that can't generate. */
   metrics(): ModelMetrics {
     this.#checkOpen()
-    return engineOf(this.#opened).stats()
+    return { ...engineOf(this.#opened).stats(), media: this.#opened.media?.stats() ?? noMedia }
   }
 
   /** Counters of what `embed` and `rerank` have computed. Throws `ERR_UNSUPPORTED` for a model that can't embed. */
@@ -282,17 +293,34 @@ export class Model {
   }
 
   async #close(): Promise<void> {
-    const { addon, native, draft, engine, embedder } = this.#opened
+    const { addon, native, draft, engine, embedder, media } = this.#opened
     try {
       await Promise.all([engine?.close(), embedder?.close()])
       await this.#adapters.close()
     } finally {
+      media?.close()
       addon.modelClose(native)
       if (draft !== undefined) addon.modelClose(draft)
     }
   }
 
-  #start(options: GenerateOptions, tokens: (values: GenerateValues) => Promise<Int32Array>): Generation {
+  #generateParts(parts: readonly PromptPart[], options: GenerateOptions): Generation {
+    refuseSuffix(options)
+    const media = new MediaOfRequest(this.#opened.media)
+    const { contextSize, bosToken } = this.info
+    const tokenize = (part: NativeTextPart, first: boolean): Promise<Int32Array> => this.#tokenize([part], first)
+    const start = async (values: GenerateValues): Promise<MediaPrompt> => {
+      const prompt = await promptOfParts(parts, { media, contextSize, tokenize, signal: values.signal })
+      return fitMediaPrompt(prompt, values, contextSize, bosToken)
+    }
+    return this.#start(options, start, media)
+  }
+
+  #start(
+    options: GenerateOptions,
+    prompt: (values: GenerateValues) => Promise<Int32Array | MediaPrompt>,
+    encoded?: MediaOfRequest,
+  ): Generation {
     this.#checkOpen()
     const engine = engineOf(this.#opened)
     const values = readOptions(generateOptions, withDefaults(options, this.#defaults.options), this.#limits)
@@ -300,8 +328,13 @@ export class Model {
     requireAdapters(values.adapters, this.#opened)
     const state = new GenerationState(engine, values.signal)
     const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
-    const entered = state.start(async () => prepareRequest(this.#beginning(await tokens(values)), values, setting))
+    const entered = state.start(async () => {
+      const given = await prompt(values)
+      const { tokens, media } = given instanceof Int32Array ? { tokens: given, media: [] } : given
+      return prepareRequest(this.#beginning(tokens), values, { ...setting, media })
+    })
     holdAdapters(values.adapters, entered)
+    if (encoded !== undefined) void entered.then(() => encoded.release())
     return createGeneration(state)
   }
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { NativeRequest, NativeSampler } from '../native-types.js'
+import type { NativePlacedMedium, NativeRequest, NativeSampler } from '../native-types.js'
 import { contextFullError } from './context-full.js'
 import { nativeAdapters } from './adapter-set.js'
 import type { PreparedRequest } from './generation-state.js'
@@ -16,6 +16,8 @@ export interface RequestSetting {
   readonly bosToken: number | undefined
   /** The number of the session that asks; 0: none. */
   readonly session: number
+  /** Pictures and sounds that stand in the tokens. @default none */
+  readonly media?: readonly NativePlacedMedium[]
 }
 
 // Ollama's bound for an answer that shifts: a model that never ends by itself would go on for ever.
@@ -34,6 +36,7 @@ export function prepareRequest(tokens: Int32Array, options: GenerateValues, sett
   return {
     request: {
       tokens,
+      media: setting.media ?? [],
       maxTokens: shifts ? maxTokens : Math.min(maxTokens, room),
       stop: options.stop,
       ignoreEos: options.ignoreEos,

@@ -15,7 +15,7 @@ const limits: PlanLimits = {
 }
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
-  const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id }
+  const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id, boundary: 0, whole: false }
   return { ...place, parked: false, waits: false, priority: 0, generating: computed > 0, draft: 0, ...more }
 }
 

@@ -114,6 +114,7 @@ export async function openRawEngine(
         const produced: number[] = []
         const logprobs: (readonly NativeTokenLogprob[])[] = []
         const id = addon.engineSubmit(engine, {
+          media: [],
           maxTokens: 32,
           stop: [],
           ignoreEos: false,
