@@ -1,5 +1,5 @@
 export { errorCodes, LlameroError, type ErrorCode, type LlameroErrorOptions } from './errors.js'
-export type { RenderOptions } from './chat/index.js'
+export type { MediaSource, RenderOptions } from './chat/index.js'
 export {
   Adapter,
   Generation,
@@ -23,6 +23,7 @@ export {
   type GenerateOptions,
   type Logprobs,
   type Message,
+  type MediaMetrics,
   type MirostatOptions,
   type ModelInfo,
   type ModelMetrics,
@@ -32,6 +33,7 @@ export {
   type PrefillOptions,
   type Pooling,
   type ProgressPart,
+  type PromptPart,
   type RankedDocument,
   type RerankOptions,
   type RerankResult,

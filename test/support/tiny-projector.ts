@@ -26,7 +26,7 @@ const feedForward = 48
 const patch = 8
 const layers = 2
 const melBins = 80
-const stack = 8
+const stack = 4
 /** Whisper's encoder has a place for each half of the 3,000 frames of 30 s. */
 const soundPlaces = 1500
 
