@@ -71,3 +71,25 @@ export function tinyWav({ seconds = 0.5, hertz = 440, rate = 16_000 }: TinyWavOp
   }
   return out
 }
+
+/** A grey JPEG of 16 × 8 pixels, baseline. */
+export function tinyJpeg(): Uint8Array {
+  const segment = (marker: number, body: readonly number[]): number[] => [
+    0xff,
+    marker,
+    (body.length + 2) >> 8,
+    (body.length + 2) & 0xff,
+    ...body,
+  ]
+  // One code of one bit in each table: the difference of the mean is 0, and the block ends.
+  const table = (kind: number): number[] => [kind, 1, ...Array<number>(15).fill(0), 0]
+  return Uint8Array.from([
+    ...[0xff, 0xd8],
+    ...segment(0xdb, [0, ...Array<number>(64).fill(1)]),
+    ...segment(0xc0, [8, 0, 8, 0, 16, 1, 1, 0x11, 0]),
+    ...segment(0xc4, table(0x00)),
+    ...segment(0xc4, table(0x10)),
+    ...segment(0xda, [1, 1, 0, 0, 63, 0]),
+    ...[0x0f, 0xff, 0xd9],
+  ])
+}
