@@ -35,6 +35,7 @@ export {
   type ProgressPart,
   type PromptPart,
   type RankedDocument,
+  type RawPrompt,
   type RerankOptions,
   type RerankResult,
   type Result,

@@ -1,4 +1,4 @@
-export { checkAudio, checkImage, fromBase64, readMedia } from './media/index.js'
+export { checkAudio, checkImage, fromBase64, mediaMarker, readMedia, splitAtMarker } from './media/index.js'
 export type { ImageSize, MediaFile, MediaKind, MediaSource } from './media/index.js'
 export { maxMessages, messageBytes, normalizeMessages, type Message, type Role } from './message.js'
 export { renderPrompt, type RenderOptions, type Renderer } from './render.js'

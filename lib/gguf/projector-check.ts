@@ -88,7 +88,8 @@ function checkVision(file: GgufFile): void {
     const values = Array.from((readNumbers(file, key, ['float32']) ?? []) as Iterable<number>)
     const valid = values.length >= 3 && values.every((value) => Number.isFinite(value))
     const divides = key.endsWith('mean') || values.every((value) => value !== 0)
-    if (!valid || !divides) throw invalid(`${quoted(key)} does not hold three numbers to normalize colours with.`, { key })
+    if (!valid || !divides)
+      throw invalid(`${quoted(key)} does not hold three numbers to normalize colours with.`, { key })
   }
 }
 

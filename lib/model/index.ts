@@ -34,6 +34,6 @@ export type {
   TokenLogprob,
   Usage,
 } from './part.js'
-export type { PromptPart } from './prompt-part.js'
+export type { PromptPart, RawPrompt } from './prompt-part.js'
 export type { Pooling } from './pooling.js'
 export type { RankedDocument, RerankResult } from './rerank.js'

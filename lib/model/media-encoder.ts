@@ -11,6 +11,8 @@ import type { ModelValues, ProjectorSource } from './model-options.js'
 export interface EncodedMedium {
   /** Tokens that the model wants around it, and in between negative ids that tell its content. */
   readonly tokens: Int32Array
+  /** Tells the content and what encoded it, the same in every process. */
+  readonly digest: string
   readonly native: NativeMedium
 }
 
@@ -60,7 +62,7 @@ export class MediaEncoder {
     const unlisten = signal && onAbort(signal, () => this.#addon.cancel(cancelFlag))
     try {
       const native = await this.#addon.mediumEncode(this.#native, kind, digest, bytes, cancelFlag)
-      return { tokens: this.#addon.mediumTokens(native), native }
+      return { tokens: this.#addon.mediumTokens(native), digest: digest.toString('hex'), native }
     } catch (error) {
       signal?.throwIfAborted()
       throw error

@@ -11,9 +11,9 @@ import { embed, embedderOf, type EmbeddingMetrics, type EmbedResult, type Tokeni
 import type { EmbedInput } from './embed-input.js'
 import type { EmbedOptions, RerankOptions } from './embed-options.js'
 import { disposedError } from './engine.js'
-import { fitMediaPrompt, promptOfParts, type MediaPrompt } from './media-prompt.js'
+import { asMediaPrompt, promptOfParts, type MediaPrompt } from './media-prompt.js'
 import { MediaOfRequest, noMedia } from './media-encoder.js'
-import { checkParts, isParts, type PromptPart } from './prompt-part.js'
+import { checkParts, isParts, type PromptPart, type RawPrompt } from './prompt-part.js'
 import { createGate } from './gate.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState } from './generation-state.js'
@@ -133,10 +133,7 @@ export class Model {
    * takes no images or audio) `ERR_DISPOSED`. For what comes later see {@link Generation}; images and audio may give
    * `ERR_MEDIA_INVALID` and `ERR_STORE`.
    */
-  generate(
-    prompt: string | Int32Array | readonly number[] | readonly PromptPart[],
-    options: GenerateOptions = {},
-  ): Generation {
+  generate(prompt: RawPrompt, options: GenerateOptions = {}): Generation {
     if (isParts(prompt)) return this.#generateParts(checkParts(prompt, this.info), options)
     const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
     return this.#start(options, async (values) => {
@@ -307,13 +304,9 @@ export class Model {
   #generateParts(parts: readonly PromptPart[], options: GenerateOptions): Generation {
     refuseSuffix(options)
     const media = new MediaOfRequest(this.#opened.media)
-    const { contextSize, bosToken } = this.info
     const tokenize = (part: NativeTextPart, first: boolean): Promise<Int32Array> => this.#tokenize([part], first)
-    const start = async (values: GenerateValues): Promise<MediaPrompt> => {
-      const prompt = await promptOfParts(parts, { media, contextSize, tokenize, signal: values.signal })
-      return fitMediaPrompt(prompt, values, contextSize, bosToken)
-    }
-    return this.#start(options, start, media)
+    const setting = { media, info: this.info, tokenize }
+    return this.#start(options, (values) => promptOfParts(parts, values, setting), media)
   }
 
   #start(
@@ -329,8 +322,7 @@ export class Model {
     const state = new GenerationState(engine, values.signal)
     const setting = { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
     const entered = state.start(async () => {
-      const given = await prompt(values)
-      const { tokens, media } = given instanceof Int32Array ? { tokens: given, media: [] } : given
+      const { tokens, media } = asMediaPrompt(await prompt(values))
       return prepareRequest(this.#beginning(tokens), values, { ...setting, media })
     })
     holdAdapters(values.adapters, entered)

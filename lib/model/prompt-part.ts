@@ -8,12 +8,15 @@ export type PromptPart =
   | { readonly type: 'image'; readonly image: MediaSource }
   | { readonly type: 'audio'; readonly audio: MediaSource }
 
+/** What `generate` continues: text, token ids, or parts of text with images and audio between them. */
+export type RawPrompt = string | Int32Array | readonly number[] | readonly PromptPart[]
+
 const mostParts = 1024
 const expected = "an array of { type: 'text', text }, { type: 'image', image } and { type: 'audio', audio }"
 
 /** Whether a prompt is one of parts, perhaps of wrong ones; an empty array is one of token ids. */
 export function isParts(prompt: unknown): prompt is readonly PromptPart[] {
-  return Array.isArray(prompt) && typeof prompt[0] === 'object'
+  return Array.isArray(prompt) && typeof prompt[0] === 'object' && prompt[0] !== null
 }
 
 /** The parts, for a model that takes what they hold. Throws `ERR_OPTION_INVALID` and `ERR_UNSUPPORTED`. */

@@ -284,7 +284,7 @@ export class Session {
       throw invalidOption('messages', 'at least one message, since the last one so far asks for no answer', [])
     }
     const { prompt, leftOut } = await this.#fit(all, values)
-    const prepared = prepareRequest(prompt.tokens, values, this.#setting())
+    const prepared = prepareRequest(prompt.tokens, values, { ...this.#setting(), media: prompt.placed })
     return { ...prepared, turn: { prompt, leftOut, request: prepared.request } satisfies Turn }
   }
 

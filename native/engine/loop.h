@@ -148,8 +148,8 @@ class Loop {
   PrefillPace pace_;
   Speculator speculator_;
   Context::BatchKind kind_ = Context::BatchKind::kTokens;  // of the last step
-  bool drafts_held_ = false;       // for one step
-  bool adapters_changed_ = false;  // with the last decode
+  bool drafts_held_ = false;                               // for one step
+  bool adapters_changed_ = false;                          // with the last decode
   bool broken_ = false;
   EngineStats stats_;
   Clock::time_point decode_started_{};

@@ -82,12 +82,12 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
   limits.added_ms = options_.step_target_ms;
   limits.most = context.micro_batch_size;
   PlanLimits plan_limits{.batch_size = context.batch_size,
-                               .max_sequences = context.max_sequences,
-                               .cells = context.cells,
-                               .shared = cache_.live_cells() - own,
-                               .prefill_budget = PrefillBudget(pace_, limits),
-                               .brief_budget = BriefBudget(pace_, limits),
-                               .draft_budget = draft_budget};
+                         .max_sequences = context.max_sequences,
+                         .cells = context.cells,
+                         .shared = cache_.live_cells() - own,
+                         .prefill_budget = PrefillBudget(pace_, limits),
+                         .brief_budget = BriefBudget(pace_, limits),
+                         .draft_budget = draft_budget};
   if (kind == Context::BatchKind::kWholeMedia) {
     plan_limits.batch_size = std::min(context.batch_size, context.micro_batch_size);  // none may be cut in two
   } else if (kind == Context::BatchKind::kMedia && delays) {

@@ -19,8 +19,8 @@ struct PlanSequence {
   int64_t arrival = 0;      // order of arrival, unique
   bool generating = false;  // has produced a token before
   int64_t draft = 0;        // tokens proposed behind the known ones, to be verified in the same step
-  int64_t boundary = 0;     // where a run of it ends at the latest, since what follows is computed otherwise; 0: nowhere
-  bool whole = false;       // and not before
+  int64_t boundary = 0;  // where a run of it ends at the latest, since what follows is computed otherwise; 0: nowhere
+  bool whole = false;    // and not before
 };
 
 struct PlanLimits {

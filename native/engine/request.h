@@ -50,7 +50,7 @@ struct Shift {
 struct Request {
   std::vector<llama_token> tokens;  // also ids of media, all of them within `media`
   std::vector<Medium::Span> media;  // in the order of the tokens
-  int64_t max_tokens = -1;  // -1: until the context is full
+  int64_t max_tokens = -1;          // -1: until the context is full
   std::vector<std::string> stops;
   bool ignore_end = false;
   SamplerSpec sampler;

@@ -111,7 +111,8 @@ std::shared_ptr<const Medium> Projector::Run(const MediaDigest& digest, const mt
       for (size_t at = 0; at < count; at++) {
         // mtmd looks its marks up by their text; a model whose vocabulary lacks one is not what the projector is for.
         if (!model_->IsToken(tokens[at])) {
-          throw Failure("ERR_UNSUPPORTED", "The model's vocabulary lacks a token that its projector puts around media.");
+          throw Failure("ERR_UNSUPPORTED",
+                        "The model's vocabulary lacks a token that its projector puts around media.");
         }
         medium->tokens.push_back(tokens[at]);
       }
@@ -119,8 +120,7 @@ std::shared_ptr<const Medium> Projector::Run(const MediaDigest& digest, const mt
     }
     auto encoded = RunChunk(chunk);
     medium->bytes += static_cast<int64_t>(encoded->embeddings.size() * sizeof(float));
-    const auto run =
-        MediaRun(digest, static_cast<int64_t>(medium->spans.size()), encoded->tokens, encoded->positions);
+    const auto run = MediaRun(digest, static_cast<int64_t>(medium->spans.size()), encoded->tokens, encoded->positions);
     medium->spans.push_back({static_cast<int64_t>(medium->tokens.size()), std::move(encoded)});
     medium->tokens.insert(medium->tokens.end(), run.begin(), run.end());
   }
@@ -140,9 +140,10 @@ std::shared_ptr<const MediaChunk> Projector::RunChunk(const mtmd_input_chunk* ch
     throw Failure("ERR_MEDIA_INVALID", "The model's projector makes nothing of this file that fits into a prompt.");
   }
   if (encoded->whole && encoded->tokens > options_.most_together) {
-    throw Failure("ERR_UNSUPPORTED", "The image takes " + std::to_string(encoded->tokens) +
-                                         " tokens that this model computes in one go, but the context takes no more than " +
-                                         std::to_string(options_.most_together) + " at once. Raise contextSize.");
+    throw Failure("ERR_UNSUPPORTED",
+                  "The image takes " + std::to_string(encoded->tokens) +
+                      " tokens that this model computes in one go, but the context takes no more than " +
+                      std::to_string(options_.most_together) + " at once. Raise contextSize.");
   }
   if (encoded->has_grid) {
     const mtmd_image_tokens* image = mtmd_input_chunk_get_tokens_image(chunk);

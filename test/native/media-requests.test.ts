@@ -95,7 +95,9 @@ describe('files that pass the look at their header', () => {
   it('are errors as sound', async () => {
     await withPair(directory.path, sounds, {}, async (model) => {
       const ask = (audio: Uint8Array) => failure(() => model.generate([{ type: 'audio', audio }], greedy))
-      expect(await ask(Buffer.from('ID3\x04\0\0\0\0\0\0 and nothing behind it', 'latin1'))).toMatch(/^ERR_MEDIA_INVALID/)
+      expect(await ask(Buffer.from('ID3\x04\0\0\0\0\0\0 and nothing behind it', 'latin1'))).toMatch(
+        /^ERR_MEDIA_INVALID/,
+      )
       expect(await ask(tinyWav({ seconds: 0 }))).toMatch(/^ERR_MEDIA_INVALID/)
       expect(await ask(tinyWav({ seconds: 1 / 16_000 }))).toBe('no failure')
       expect(await ask(tinyWav({ rate: 8000 }))).toBe('no failure')
@@ -194,7 +196,13 @@ describe('prompts with media that do not fit', () => {
 
   it('lose whole media with the policy truncate', async () => {
     await withPair(directory.path, pictures, { contextSize: 64 }, async (model) => {
-      const prompt = [textPart('abc'), imagePart({ seed: 1 }), textPart('def'), imagePart({ seed: 2 }), textPart('g'.repeat(20))]
+      const prompt = [
+        textPart('abc'),
+        imagePart({ seed: 1 }),
+        textPart('def'),
+        imagePart({ seed: 2 }),
+        textPart('g'.repeat(20)),
+      ]
       const { usage } = await model.generate(prompt, { ...greedy, overflow: 'truncate', keep: 8, maxTokens: 8 })
       expect(usage.inputTokens).toBeLessThanOrEqual(56)
       expect(usage.outputTokens).toBe(8)

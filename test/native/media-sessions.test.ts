@@ -36,7 +36,7 @@ describe.each(mediaPairs)('sessions with media: %s with %s', (...pair) => {
     const file = bytes as Uint8Array
     const digest = createHash('sha256').update(file).digest()
     const native = await addon.mediumEncode(projector, kind, digest, file, addon.createCancelFlag())
-    return { tokens: addon.mediumTokens(native), native }
+    return { tokens: addon.mediumTokens(native), digest: digest.toString('hex'), native }
   }
 
   async function prompt(...pieces: (string | number | Int32Array)[]): Promise<MediaPrompt> {

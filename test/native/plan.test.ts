@@ -36,12 +36,6 @@ describe('the plan of one step', () => {
     ['the last chunk of a prompt is sampled', [sequence(1, 100, 64)], {}, '1:64+36*'],
     ['a prompt that fits is one run', [sequence(1, 10, 0)], {}, '1:0+10*'],
     ['a run ends at its boundary, and is not sampled there', [sequence(1, 100, 0, { boundary: 30 })], {}, '1:0+30'],
-    [
-      'a run up to a boundary that lies beyond is as long as ever',
-      [sequence(1, 100, 0, { boundary: 80 })],
-      {},
-      '1:0+64',
-    ],
     ['what is whole is one run', [sequence(1, 100, 20, { boundary: 60, whole: true })], {}, '1:20+40'],
     [
       'what is whole keeps to no budget, and takes the rest of the batch or waits',
