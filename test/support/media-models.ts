@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openModel, type Model, type ModelOptions, type PromptPart } from '../../lib/model/index.js'
+import { scriptedWidth } from './scripted-model.js'
 import { writeRandomModel, type RandomArchitecture } from './random-model.js'
 import { tinyPng, tinyWav, type TinyPngOptions } from './tiny-media.js'
 import { tinyProjector, type TinyProjector } from './tiny-projector.js'
@@ -26,6 +27,12 @@ export async function writePair(
   const projector = join(directory, `${kind}-projector.gguf`)
   await writeFile(projector, tinyProjector(kind))
   return { path, projector: { path: projector, digest: kind } }
+}
+
+/** Writes a projector and an image for the scripted model at `path`, as the programs of teardown expect them beside it. */
+export async function writeMediaBeside(path: string): Promise<void> {
+  await writeFile(`${path}.mmproj`, tinyProjector('janus_pro', { textWidth: scriptedWidth, imageSize: 128 }))
+  await writeFile(`${path}.png`, tinyPng({ width: 400, height: 300, seed: 1 }))
 }
 
 /** Runs `use` with an open model of a pair and closes it. */
