@@ -81,7 +81,7 @@ export interface PartsSetting {
   readonly media: MediaOfRequest
   readonly info: Pick<ModelInfo, 'contextSize' | 'bosToken'>
   /** The first run of a prompt begins with what the vocabulary wants at its beginning. */
-  tokenize(part: NativeTextPart, first: boolean): Promise<Int32Array>
+  readonly tokenize: (part: NativeTextPart, first: boolean) => Promise<Int32Array>
 }
 
 /**

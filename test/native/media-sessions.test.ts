@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { joinPieces, type MediaPrompt } from '../../lib/model/media-prompt.js'
+import { joinPieces, type MediaPrompt, type PromptPiece } from '../../lib/model/media-prompt.js'
 import { nativeAddon } from '../../lib/native.js'
 import type { NativeProjector } from '../../lib/native-types.js'
 import { mediaPairs, mediumOf, writePair } from '../support/media-models.js'
@@ -39,14 +39,13 @@ describe.each(mediaPairs)('sessions with media: %s with %s', (...pair) => {
     return { tokens: addon.mediumTokens(native), digest: digest.toString('hex'), native }
   }
 
-  async function prompt(...pieces: (string | number | Int32Array)[]): Promise<MediaPrompt> {
-    return joinPieces(
-      await Promise.all(
-        pieces.map((piece) =>
-          typeof piece === 'string' ? engine.tokenize(piece) : typeof piece === 'number' ? encoded(piece) : piece,
-        ),
-      ),
-    )
+  async function prompt(...given: (string | number | Int32Array)[]): Promise<MediaPrompt> {
+    const pieces: PromptPiece[] = []
+    for (const piece of given) {
+      if (piece instanceof Int32Array) pieces.push(piece)
+      else pieces.push(await (typeof piece === 'string' ? engine.tokenize(piece) : encoded(piece)))
+    }
+    return joinPieces(pieces)
   }
 
   const run = ({ tokens, media }: MediaPrompt, request: RawRequest = {}) =>

@@ -59,7 +59,7 @@ function filePath(kind: MediaKind, url: string): string {
 async function fromFile(kind: MediaKind, path: string): Promise<Uint8Array> {
   if (path === '' || path.includes('\0')) throw invalidMedia(kind, 'its path is empty or holds a NUL character.')
   try {
-    const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)) // a pipe would be waited for
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK) // a pipe would be waited for
     try {
       const stat = await handle.stat()
       if (!stat.isFile()) throw invalidMedia(kind, `${path} is no file.`)
