@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { GenerateOptions, Model, PromptPart, Result } from '../../lib/model/index.js'
-import { mediaPairs, mediumOf, textPart, withPair } from '../support/media-models.js'
+import { imagePart, mediaPairs, mediumOf, textPart, withPair } from '../support/media-models.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const directory = temporaryDirectory()
@@ -69,6 +69,29 @@ describe.each(mediaPairs)('media in prompts: %s with %s', (...pair) => {
       const restarted = await ask(model, mediumOf(pair, 1))
       expect(restarted.text).toBe(first)
       if (cuts) expect(restarted.usage.cachedTokens).toBeGreaterThan(64)
+    })
+  })
+
+  it('serve later requests as a whole, also when one was stopped in the middle of them', async () => {
+    await withPair(directory.path, pair, { cacheTokens: 2048, contextSize: 2048 }, async (model) => {
+      const medium = pair[1] === 'ultravox' ? mediumOf(pair, 1) : imagePart({ width: 480, height: 320, seed: 1 })
+      const fresh = await ask(model, medium, { cache: { key: 'fresh' } })
+      // Beside a stream prompts are computed in parts.
+      const talk = model.generate('Some words that go on and on', { ...greedy, maxTokens: 1500 })
+      const stops: number[] = []
+      for (let least = beginning.length + 4; least < fresh.usage.inputTokens; least += 8) {
+        const stopped = ask(model, medium, { progress: true, cache: { key: 'stopped' } })
+        for await (const part of stopped) {
+          if (part.type !== 'progress') continue
+          if (part.computedTokens >= least) break
+        }
+        const after = await ask(model, medium, { cache: { key: 'stopped' } })
+        expect(after.text).toBe(fresh.text)
+        stops.push(least)
+        if (stops.length === 4) break
+      }
+      talk.abort()
+      await talk
     })
   })
 
