@@ -21,6 +21,8 @@ export const errorCodes = {
   ERR_TOKEN_INVALID: { status: 400, sentence: 'A token id is not valid.' },
   /** The chat template could not be parsed or rendered. */
   ERR_TEMPLATE: { status: 400, sentence: 'The chat template failed.' },
+  /** An image or audio file is damaged, too large, or of a format that is not read. */
+  ERR_MEDIA_INVALID: { status: 400, sentence: 'The image or audio is not valid.' },
   /** The GBNF grammar is malformed or exceeds its limits. */
   ERR_GRAMMAR: { status: 400, sentence: 'The grammar is not valid.' },
   /** A schema for structured output is malformed, exceeds its limits or can't be followed. */

@@ -79,6 +79,10 @@ export interface PlanSequence {
   readonly generating: boolean
   /** Tokens proposed behind the known ones. */
   readonly draft: number
+  /** Where a run of it ends at the latest; 0: nowhere. */
+  readonly boundary: number
+  /** And not before. */
+  readonly whole: boolean
 }
 
 export interface PlanLimits {

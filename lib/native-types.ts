@@ -17,6 +17,7 @@ import type {
   PrefillPace,
   ThreadState,
 } from './native-policy-types.js'
+import type { MediaAddon, NativePlacedMedium } from './native-media-types.js'
 import type { QuantizeAddon } from './native-quantize-types.js'
 import type { SchemaAddon } from './native-schema-types.js'
 
@@ -25,6 +26,7 @@ export type * from './native-chat-types.js'
 export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
 export type * from './native-policy-types.js'
+export type * from './native-media-types.js'
 export type * from './native-quantize-types.js'
 export type * from './native-schema-types.js'
 
@@ -205,6 +207,7 @@ export interface NativeThinkingLimit extends NativeThinkingTags {
 
 export interface NativeRequest extends NativeCacheRoot {
   readonly tokens: Int32Array
+  readonly media: readonly NativePlacedMedium[]
   /** -1: until the context is full. */
   readonly maxTokens: number
   readonly stop: readonly string[]
@@ -324,7 +327,7 @@ export interface AssembledText {
 }
 
 /** The addon's exports, in the order of `native/addon.cc`. */
-export interface Addon extends ChatAddon, DraftAddon, EmbedderAddon, QuantizeAddon, SchemaAddon {
+export interface Addon extends ChatAddon, DraftAddon, EmbedderAddon, MediaAddon, QuantizeAddon, SchemaAddon {
   /** Hands over the class that errors are thrown as. */
   initialize(ErrorClass: typeof LlameroError): void
   /** The CPU modules in a folder, best first. */

@@ -7,6 +7,7 @@
 #include "bindings/draft_bindings.h"
 #include "bindings/embedder_bindings.h"
 #include "bindings/engine_bindings.h"
+#include "bindings/media_bindings.h"
 #include "bindings/model_bindings.h"
 #include "bindings/pure_bindings.h"
 #include "bindings/quantize_bindings.h"
@@ -103,6 +104,14 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("sessionForget", SessionForget);
   add("sessionSave", SessionSave);
   add("sessionRestore", SessionRestore);
+
+  add("projectorLoad", ProjectorLoad);
+  add("projectorInfo", ProjectorInfo);
+  add("projectorStats", ProjectorStatistics);
+  add("projectorClose", ProjectorClose);
+  add("mediumEncode", MediumEncode);
+  add("mediumTokens", MediumTokens);
+  add("mediumRelease", MediumRelease);
 
   add("embedderCreate", EmbedderCreate);
   add("embedderRun", EmbedderRun);

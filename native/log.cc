@@ -2,6 +2,7 @@
 
 #include <ggml.h>
 #include <llama.h>
+#include <mtmd.h>
 
 #include <mutex>
 #include <vector>
@@ -51,6 +52,7 @@ void InstallLogSink() {
     llama_log_set(Sink, nullptr);
     constexpr int kNothing = -1;
     common_log_set_verbosity_thold(kNothing);
+    mtmd_log_set(Sink, nullptr);
   });
 }
 

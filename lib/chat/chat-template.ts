@@ -16,6 +16,8 @@ export interface Rendering {
   /** GBNF for the answer's text; '' for none. */
   readonly grammar: string
   readonly convertSchema: SchemaConverter
+  /** What the template writes for each image and sound. */
+  readonly mediaMarker: string
   readonly reasoning: ReasoningValues
   readonly variables: JsonObject
   readonly addGenerationPrompt: boolean
@@ -64,7 +66,7 @@ export const plainFormat: AnswerFormat = {
 export const noGrammar: NativeChatGrammar = { grammar: '', lazy: false, triggers: [], prefix: '' }
 
 /** A conversation and nothing else, as callers that only want its prompt have it. */
-export const plainRendering: Omit<Rendering, 'messages' | 'convertSchema'> = {
+export const plainRendering: Omit<Rendering, 'messages' | 'convertSchema' | 'mediaMarker'> = {
   tools: [],
   toolChoice: 'auto',
   parallelToolCalls: true,

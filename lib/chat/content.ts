@@ -1,4 +1,5 @@
-import { describeValue, invalidOption, unknownField } from './value.js'
+import type { MediaSource } from './media/index.js'
+import { invalidOption, unknownField } from './value.js'
 import { wellFormed } from './well-formed.js'
 
 /** Text within a message of several parts. */
@@ -10,13 +11,13 @@ export interface TextContent {
 /** A picture: the path or `file:` URL of a file, a `data:` URL, or the file's bytes (PNG, JPEG, GIF or BMP). */
 export interface ImageContent {
   readonly type: 'image'
-  readonly image: string | URL | Uint8Array
+  readonly image: MediaSource
 }
 
 /** Sound: the path or `file:` URL of a file, a `data:` URL, or the file's bytes (WAV, MP3 or FLAC). */
 export interface AudioContent {
   readonly type: 'audio'
-  readonly audio: string | URL | Uint8Array
+  readonly audio: MediaSource
 }
 
 /** A piece of a message. */
@@ -28,8 +29,13 @@ const maxParts = 1024
 export function normalizeContent(content: unknown, name: string): string | readonly ContentPart[] {
   if (typeof content === 'string') return wellFormed(content)
   if (!Array.isArray(content)) throw invalidOption(name, 'a string or an array of parts', content)
+  return normalizeParts(content, name)
+}
+
+/** Pieces of a message or prompt as they were given, checked. */
+export function normalizeParts(content: readonly unknown[], name: string): readonly ContentPart[] {
   if (content.length > maxParts) throw invalidOption(name, `a string or an array of up to ${maxParts} parts`, content)
-  return Array.from(content as unknown[], (part, index) => normalizePart(part, `${name}[${index}]`))
+  return Array.from(content, (part, index) => normalizePart(part, `${name}[${index}]`))
 }
 
 function normalizePart(part: unknown, name: string): ContentPart {
@@ -48,7 +54,7 @@ function normalizePart(part: unknown, name: string): ContentPart {
     return { type, text: wellFormed(value) }
   }
   if (typeof value !== 'string' && !(value instanceof URL) && !(value instanceof Uint8Array)) {
-    throw invalidOption(`${name}.${type}`, `a path, a URL or bytes; it is ${describeValue(value)}`, value)
+    throw invalidOption(`${name}.${type}`, 'a path, a file: or data: URL, or the bytes of a file', value)
   }
   return type === 'image' ? { type, image: value } : { type, audio: value }
 }
@@ -57,9 +63,4 @@ function normalizePart(part: unknown, name: string): ContentPart {
 export function contentText(content: string | readonly ContentPart[]): string {
   if (typeof content === 'string') return content
   return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
-}
-
-/** Whether a content shows or plays something. */
-export function hasMedia(content: string | readonly ContentPart[]): boolean {
-  return typeof content !== 'string' && content.some(({ type }) => type !== 'text')
 }

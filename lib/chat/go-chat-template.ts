@@ -37,7 +37,7 @@ export class GoChatTemplate implements ChatTemplate {
   async render(rendering: Rendering): Promise<ChatPrompt> {
     const { messages, tools, schema, grammar, reasoning } = rendering
     const parts = renderGoTemplate(this.#template, {
-      messages: messages.map(goMessage),
+      messages: messages.map((message) => goMessage(message, rendering.mediaMarker)),
       tools: describeTools(tools) as unknown as readonly GoTool[],
       ...(reasoning.enabled !== undefined && { think: reasoning.level ?? reasoning.enabled }),
     })
@@ -60,8 +60,11 @@ export class GoChatTemplate implements ChatTemplate {
   }
 }
 
-function goMessage({ role, content, reasoning, toolCalls, toolName, toolCallId }: Message): GoMessage {
-  return { role, content: contentText(content), thinking: reasoning, toolCalls, toolName, toolCallId }
+/** As in Ollama, what a message shows stands before what it says. */
+function goMessage({ role, content, reasoning, toolCalls, toolName, toolCallId }: Message, marker: string): GoMessage {
+  const images = typeof content === 'string' ? 0 : content.filter(({ type }) => type !== 'text').length
+  const text = marker.repeat(images) + contentText(content)
+  return { role, content: text, images, thinking: reasoning, toolCalls, toolName, toolCallId }
 }
 
 function endsWith(parts: readonly NativeTextPart[], tag: string): boolean {

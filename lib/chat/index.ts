@@ -2,7 +2,7 @@ export type { AnswerFormat, ChatPrompt, ChatTemplate, Rendering } from './chat-t
 export { noGrammar, plainRendering } from './chat-template.js'
 export {
   contentText,
-  hasMedia,
+  normalizeParts,
   type AudioContent,
   type ContentPart,
   type ImageContent,
@@ -12,6 +12,8 @@ export { renderWithGenericTools } from './generic-tools.js'
 export { GoChatTemplate } from './go-chat-template.js'
 export { JinjaTemplate } from './jinja-template.js'
 export { jsonValue, parseObject, type JsonObject, type JsonValue } from './json.js'
+export { checkAudio, checkImage, fromBase64, mediaMarker, readMedia, splitAtMarker } from './media/index.js'
+export type { ImageSize, MediaFile, MediaKind, MediaSource } from './media/index.js'
 export { maxMessages, messageBytes, messageTexts, normalizeMessages, type Message, type Role } from './message.js'
 export { checkReasoning, type ReasoningLevel, type ReasoningOptions, type ReasoningValues } from './reasoning.js'
 export { PartialJson, prepareJson, type PreparedSchema, prepareSchema, type SchemaConverter } from './schema/index.js'

@@ -7,7 +7,6 @@ import type {
   NativeModel,
 } from '../native-types.js'
 import { plainFormat, type AnswerFormat, type ChatPrompt, type ChatTemplate, type Rendering } from './chat-template.js'
-import { contentText } from './content.js'
 import { eitherGrammar, embedGrammar } from './grammar-text.js'
 import type { JsonObject, JsonValue } from './json.js'
 import type { Message } from './message.js'
@@ -86,7 +85,7 @@ function nativeInput(rendering: Rendering, source: string): NativeChatInput {
   const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
   const offered = named === undefined ? tools : tools.filter(({ name }) => name === named)
   return {
-    messagesJson: JSON.stringify(rendering.messages.map(templateMessage)),
+    messagesJson: JSON.stringify(rendering.messages.map((message) => templateMessage(message, rendering.mediaMarker))),
     toolsJson: offered.length === 0 ? '' : JSON.stringify(describeTools(offered)),
     toolChoice: typeof toolChoice === 'object' ? 'required' : toolChoice,
     parallelToolCalls: rendering.parallelToolCalls,
@@ -108,13 +107,16 @@ function reasoningVariables({ level }: ReasoningValues, source: string): JsonObj
 }
 
 /** A message as OpenAI's API writes it, which is how templates read it. */
-function templateMessage({ role, content, reasoning, toolCalls, toolCallId, toolName }: Message): JsonObject {
+function templateMessage(
+  { role, content, reasoning, toolCalls, toolCallId, toolName }: Message,
+  marker: string,
+): JsonObject {
   const calls = toolCalls?.map(({ id, name, arguments: given }) => {
     return { id, type: 'function', function: { name, arguments: JSON.stringify(given) } }
   })
   return {
     role,
-    content: typeof content === 'string' ? content : templateContent(content),
+    content: typeof content === 'string' ? content : templateContent(content, marker),
     ...(reasoning !== undefined && { reasoning_content: reasoning }),
     ...(calls !== undefined && calls.length > 0 && { tool_calls: calls }),
     ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
@@ -122,8 +124,10 @@ function templateMessage({ role, content, reasoning, toolCalls, toolCallId, tool
   }
 }
 
-function templateContent(content: Exclude<Message['content'], string>): JsonValue {
-  return [{ type: 'text', text: contentText(content) }]
+function templateContent(content: Exclude<Message['content'], string>, marker: string): JsonValue {
+  return content.map((part) =>
+    part.type === 'text' ? { type: 'text', text: part.text } : { type: 'media_marker', text: marker },
+  )
 }
 
 /** Everything that goes wrong in a template has its code. */

@@ -7,7 +7,6 @@ import {
   type Rendering,
   renderWithGenericTools,
   runTool,
-  type SchemaConverter,
   type ToolCall,
   type ToolOutcome,
 } from '../chat/index.js'
@@ -15,6 +14,7 @@ import { LlameroError } from '../errors.js'
 import type { StepAnswer } from './answer.js'
 import type { ChatValues } from './chat-options.js'
 import { answerSchema, checkObject } from './object.js'
+import type { MediaPrompt } from './media-prompt.js'
 import type { Part } from './part.js'
 import { prepareRequest, type RequestSetting } from './request.js'
 import type { AnswerPlan, BetweenSteps, Followed, PreparedRequest } from './step.js'
@@ -22,7 +22,11 @@ import type { AnswerPlan, BetweenSteps, Followed, PreparedRequest } from './step
 /** A conversation as tokens, with what its answer will look like. */
 export interface PromptTokens {
   readonly tokens: Int32Array
+  /** The images and sounds in it. */
+  readonly placed: MediaPrompt['media']
   readonly chat: ChatPrompt
+  /** Lets go of what the engine has taken over, or never will. */
+  readonly release: () => void
 }
 
 /** Who answers a conversation. */
@@ -40,8 +44,7 @@ export async function renderChat(
   template: ChatTemplate,
   messages: readonly Message[],
   values: ChatValues,
-  convertSchema: SchemaConverter,
-  addGenerationPrompt = true,
+  setting: Pick<Rendering, 'addGenerationPrompt' | 'mediaMarker' | 'convertSchema'>,
 ): Promise<ChatPrompt> {
   const { reasoning, toolChoice, parallelToolCalls, grammar } = values
   if (reasoning.enabled === true && !template.supportsThinking) {
@@ -57,8 +60,7 @@ export async function renderChat(
     grammar,
     reasoning,
     variables: values.templateVariables,
-    addGenerationPrompt,
-    convertSchema,
+    ...setting,
   }
   const isBound = toolChoice !== 'auto' || rendering.schema !== undefined
   const isOwn = template.supportsTools && (template.bindsTools || !isBound)
@@ -73,8 +75,9 @@ export async function chatStep<Prompt extends PromptTokens>(
   stepsLeft: number,
 ): Promise<PreparedRequest> {
   const prompt = await chat.prompt(messages, chat.values)
-  const request = prepareRequest(prompt.tokens, chat.values, chat.setting, prompt.chat)
-  const prepared = { ...request, answer: answerPlan(chat, messages, stepsLeft, prompt.chat) }
+  const { tokens, placed: media, release } = prompt
+  const request = prepareRequest(tokens, chat.values, { ...chat.setting, media }, prompt.chat)
+  const prepared = { ...request, release, answer: answerPlan(chat, messages, stepsLeft, prompt.chat) }
   chat.prepared?.(prepared, prompt)
   return prepared
 }

@@ -149,6 +149,14 @@ export class GenerationState implements PartSource {
   }
 
   #submit(prepared: PreparedRequest): void {
+    try {
+      this.#enter(prepared)
+    } finally {
+      prepared.release?.()
+    }
+  }
+
+  #enter(prepared: PreparedRequest): void {
     if (this.end !== undefined) return
     this.#prepared = prepared
     this.#answer = new Answer(prepared.answer?.format, (part) => this.#tell(part))

@@ -10,8 +10,8 @@ export { embedOptions, rerankOptions, type EmbedOptions, type RerankOptions } fr
 export { Generation } from './generation.js'
 export { Model, openModel, type DetokenizeOptions, type ModelSource, type TokenizeOptions } from './model.js'
 export type { DraftModelInfo, ModelInfo } from './model-info.js'
-export type { ModelMetrics } from './model-metrics.js'
-export { modelOptions, type CacheType, type ModelOptions } from './model-options.js'
+export type { MediaMetrics, ModelMetrics } from './model-metrics.js'
+export { modelOptions, type CacheType, type ModelOptions, type ProjectorSource } from './model-options.js'
 export { Session } from './session.js'
 export type { PrefillOptions, SessionChatOptions, SessionOptions } from './session-options.js'
 export type { Overflow } from './overflow.js'
@@ -39,6 +39,7 @@ export type {
   ToolResultPart,
   Usage,
 } from './part.js'
+export type { PromptPart, RawPrompt } from './prompt-part.js'
 export type { TemplateOptions } from './template-options.js'
 export type { Pooling } from './pooling.js'
 export type { RankedDocument, RerankResult } from './rerank.js'

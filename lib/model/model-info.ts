@@ -1,5 +1,5 @@
 import { infillTokens } from './infill.js'
-import type { NativeEngineInfo, NativeModelInfo } from '../native-types.js'
+import type { NativeEngineInfo, NativeModelInfo, NativeProjectorInfo } from '../native-types.js'
 import { canEmbed, canRerank, statedPooling, type Pooling } from './pooling.js'
 
 /** What is known of a draft model. */
@@ -36,6 +36,10 @@ export interface ModelInfo {
   readonly canGenerate: boolean
   /** Whether `generate` takes a `suffix`: the model was trained to fill in the middle. */
   readonly canInfill: boolean
+  /** Whether prompts may hold images: the model was opened with a projector for them. */
+  readonly takesImages: boolean
+  /** Whether prompts may hold audio. */
+  readonly takesAudio: boolean
   /** Whether `embed` works: with encoders, and with models that generate too, though few of them were trained for it. */
   readonly canEmbed: boolean
   /** Whether `rerank` works: with models that have a classifier for it. */
@@ -70,6 +74,7 @@ export function modelInfo(
   contextSize: number,
   engine: NativeEngineInfo | undefined,
   draft: NativeModelInfo | undefined,
+  media: NativeProjectorInfo | undefined,
 ): ModelInfo {
   const pooling = statedPooling(info)
   return {
@@ -87,6 +92,8 @@ export function modelInfo(
     layers: info.layers,
     canGenerate: engine !== undefined,
     canInfill: engine !== undefined && infillTokens(info) !== undefined,
+    takesImages: media?.images ?? false,
+    takesAudio: media?.audio ?? false,
     canEmbed: canEmbed(info),
     canRerank: canRerank(info),
     ...(pooling === undefined ? {} : { pooling }),

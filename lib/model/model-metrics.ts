@@ -1,3 +1,17 @@
+/** What a model's projector has encoded since it was opened. */
+export interface MediaMetrics {
+  /** Images and audio that went through the encoder. */
+  readonly encoded: number
+  /** Those that were encoded already. */
+  readonly reused: number
+  /** Time for decoding files and encoding, summed, in ms. */
+  readonly encodeMs: number
+  /** Encoded ones that are kept for the next time. */
+  readonly cached: number
+  /** Main memory that they take, at most 256 MiB. */
+  readonly cachedBytes: number
+}
+
 /** Counters of a model's engine since it was opened, and its state now. */
 export interface ModelMetrics {
   /** Decodes of llama.cpp. */
@@ -58,4 +72,6 @@ export interface ModelMetrics {
   readonly decodeMs: number
   /** Calls from the engine into JavaScript. */
   readonly deliveries: number
+  /** Images and audio; all 0 for a model without a projector. */
+  readonly media: MediaMetrics
 }

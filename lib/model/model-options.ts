@@ -149,18 +149,32 @@ function defaultCacheBytes(): number {
   return Math.min(mostCacheBytes, Math.floor(Math.min(freemem(), limited) / 4))
 }
 
-/** The files of a model and, if it shall have one, of its draft model. */
+/** The files of a model and, if it shall have them, of its draft model and its projector. */
 export interface ModelPaths {
   readonly path: string
   readonly draftPath: string | undefined
+  readonly projector: ProjectorSource | undefined
+}
+
+/** The encoder of images and audio that belongs to a model. */
+export interface ProjectorSource {
+  /** A GGUF file. */
+  readonly path: string
+  /** Tells what the file computes, the same in every process: its SHA-256 in hexadecimal digits. */
+  readonly digest: string
 }
 
 /** The paths a model is opened from. */
 export function checkPaths(source: unknown): ModelPaths {
-  const { path, draftPath } = (source ?? {}) as { readonly path?: unknown; readonly draftPath?: unknown }
+  const { path, draftPath, projector } = (source ?? {}) as {
+    readonly path?: unknown
+    readonly draftPath?: unknown
+    readonly projector?: ProjectorSource
+  }
   return {
     path: checkPath(path, 'path'),
     draftPath: draftPath === undefined ? undefined : checkPath(draftPath, 'draftPath'),
+    projector: projector && { path: checkPath(projector.path, 'projector.path'), digest: projector.digest },
   }
 }
 

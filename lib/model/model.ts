@@ -1,5 +1,4 @@
 import { normalizeMessages, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
-import { LlameroError } from '../errors.js'
 import type { Addon, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
 import type { Adapter } from './adapter.js'
@@ -15,20 +14,24 @@ import { chatOptions, checkCombination, type ChatOptions, type ChatValues } from
 import { ChatPrompts } from './chat-prompts.js'
 import { chatStep, type PromptTokens } from './chat-step.js'
 import { createGate } from './gate.js'
+import { MediaOfRequest, noMedia } from './media-encoder.js'
+import type { RenderedPart } from './media-prompt.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState } from './generation-state.js'
-import { infillPrompt, refuseSuffix, requireInfill } from './infill.js'
-import { checkPaths, readModelOptions, type ModelOptions } from './model-options.js'
+import { refuseSuffix, requireInfill } from './infill.js'
+import { checkPaths, readModelOptions, type ModelOptions, type ProjectorSource } from './model-options.js'
 import type { ModelInfo } from './model-info.js'
 import type { ModelMetrics } from './model-metrics.js'
 import { boolean } from './option-kinds.js'
 import { type Limits, readOptions } from './option-rule.js'
 import { engineOf, openNative, type OpenedModel } from './open-model.js'
-import { generateOptions, type AnswerValues, type GenerateOptions, type GenerateValues } from './options.js'
+import { generateOptions, type AnswerValues, type GenerateOptions } from './options.js'
 import type { FinishReason } from './part.js'
-import { fitMessages, fitPrompt } from './overflow.js'
+import { fitMessages } from './overflow.js'
 import { checkText, checkTokens, messageLimits } from './prompt.js'
 import { answerSchema, checkObject } from './object.js'
+import { isParts, requireMediaOfMessages, type RawPrompt } from './prompt-part.js'
+import { RawPrompts } from './raw-prompts.js'
 import { anyAnswer, prepareRequest, type RequestSetting } from './request.js'
 import type { PreparedRequest } from './step.js'
 import { readTemplateOptions, type TemplateOptions } from './template-options.js'
@@ -45,6 +48,8 @@ export interface ModelSource {
    * {@link SpeculationOptions}. It must have the same vocabulary, or opening rejects with `ERR_UNSUPPORTED`.
    */
   readonly draftPath?: string | undefined
+  /** What turns images and audio into what the model reads; without it prompts are text. The file must have been judged. */
+  readonly projector?: ProjectorSource | undefined
   /** What judges adapter files for the model; without it there are no adapters from files. */
   readonly adapterJudge?: AdapterJudge
   /** What the model brings along for its answers. */
@@ -101,6 +106,7 @@ export class Model {
   readonly #adapters: Adapters
   readonly #gate = createGate(nativeJobs)
   readonly #prompts: ChatPrompts
+  readonly #rawPrompts: RawPrompts
   #defaults: Defaults
   #closed: Promise<void> | undefined
 
@@ -109,6 +115,7 @@ export class Model {
     this.#opened = opened
     this.#limits = { ...opened.info, convertSchema: (schema) => opened.addon.schemaToGrammar(schema) }
     this.#adapters = new Adapters(opened, adapterJudge)
+    this.#rawPrompts = new RawPrompts(opened, (job) => this.#run(job))
     this.#prompts = new ChatPrompts(opened, brought?.template, (job) => this.#run(job))
     this.#defaults = defaultsOf({}, [], opened.info)
   }
@@ -127,30 +134,39 @@ export class Model {
   }
 
   /**
-   * Continues a raw prompt: text or token ids. The text of special tokens in it counts as these tokens, so never build
-   * it from what users typed; `chat` keeps them apart. An empty prompt begins with the vocabulary's BOS token. With the
+   * Continues a raw prompt: text, token ids, or parts of text with images and audio between them. The text of special
+   * tokens in it counts as these tokens, so never build it from what users typed; `chat` keeps them apart. No text stands
+   * for an image: `<image>` and the like stay text. An empty prompt begins with the vocabulary's BOS token. With the
    * option `suffix` the answer fills the gap between prompt and suffix, and both count as plain text.
    *
-   * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_UNSUPPORTED` (the model can't generate)
-   * `ERR_DISPOSED`. For what comes later see {@link Generation}.
+   * Throws at once: `ERR_OPTION_INVALID` `ERR_TOKEN_INVALID` `ERR_GRAMMAR` `ERR_SCHEMA_UNSUPPORTED` `ERR_UNSUPPORTED`
+   * (the model can't generate, or takes no images or audio) `ERR_DISPOSED`. For what comes later see {@link Generation};
+   * images and audio may give `ERR_MEDIA_INVALID` and `ERR_STORE`.
    */
   generate<Answer extends Schema = Schema>(
-    prompt: string | Int32Array | readonly number[],
+    prompt: RawPrompt,
     options: GenerateOptions<Answer> = {},
   ): Generation<SchemaOutput<Answer>> {
-    const parts = typeof prompt === 'string' ? prompt : checkTokens(prompt, 'prompt', this.info.vocabularySize)
+    const checked = this.#rawPrompts.check(prompt)
+    if (isParts(checked)) refuseSuffix(options)
     this.#checkOpen()
     const values = readOptions(generateOptions, this.#withDefaults(options), this.#limits)
     if (values.suffix !== undefined) requireInfill(this.#opened.infill, this.info)
     const schema = answerSchema(values)
     return this.#start(values, async () => {
-      const tokens = await this.#promptTokens(parts, values)
-      const grammar = schema?.grammarSource ?? values.grammar
-      const shape = { ...anyAnswer, grammar: { ...anyAnswer.grammar, grammar } }
-      const request = prepareRequest(this.#beginning(tokens), values, this.#setting(), shape)
-      if (schema === undefined) return request
-      const check = (text: string, reason: FinishReason): Promise<unknown> => checkObject(schema, text, reason)
-      return { ...request, answer: { format: undefined, check } }
+      const held = new MediaOfRequest(this.#opened.media)
+      const release = (): void => held.release()
+      try {
+        const { tokens, media } = await this.#rawPrompts.make(checked, values, held)
+        const grammar = schema?.grammarSource ?? values.grammar
+        const shape = { ...anyAnswer, grammar: { ...anyAnswer.grammar, grammar } }
+        const request = prepareRequest(tokens, values, { ...this.#setting(), media }, shape)
+        const check = schema && ((text: string, reason: FinishReason) => checkObject(schema, text, reason))
+        return { ...request, release, answer: check && { format: undefined, check } }
+      } catch (error) {
+        release()
+        throw error
+      }
     }) as Generation<SchemaOutput<Answer>>
   }
 
@@ -172,13 +188,16 @@ export class Model {
     this.#checkOpen()
     const values = readOptions(chatOptions, this.#withDefaults(options), this.#limits)
     checkCombination(values)
+    requireMediaOfMessages(conversation, this.info)
     const limits = messageLimits(this.#limits)
-    const make = async (fitting: readonly Message[], step: ChatValues): Promise<PromptTokens> => {
-      const chat = await this.#prompts.render(fitting, step)
-      return { tokens: await this.#prompts.tokenize(chat.parts), chat }
+    const tokenize = async (parts: readonly RenderedPart[]): Promise<Pick<PromptTokens, 'tokens' | 'placed'>> => {
+      const { tokens, media } = await this.#prompts.tokenize(parts)
+      return { tokens, placed: media }
     }
-    const prompt = async (some: readonly Message[], step: ChatValues): Promise<PromptTokens> =>
-      (await fitMessages(some, step, limits, (fitting) => make(fitting, step))).prompt
+    const prompt = async (some: readonly Message[], step: ChatValues): Promise<PromptTokens> => {
+      const make = (fitting: readonly Message[]) => this.#prompts.make(fitting, step, tokenize)
+      return (await fitMessages(some, step, limits, make)).prompt
+    }
     const chat = { values, setting: this.#setting(), prompt }
     return this.#start(values, () => chatStep(chat, conversation, values.maxSteps)) as Generation<SchemaOutput<Answer>>
   }
@@ -200,7 +219,6 @@ export class Model {
         defaults: this.#defaults,
         checkOpen: () => this.#checkOpen(),
         prompts: this.#prompts,
-        tokenize: (parts) => this.#tokenize(parts, false),
       },
       options,
     )
@@ -251,17 +269,20 @@ export class Model {
   async countTokens(input: string | readonly Message[]): Promise<number> {
     if (typeof input === 'string') return (await this.tokenize(input)).length
     this.#checkOpen()
+    const conversation = this.#conversation(input)
+    requireMediaOfMessages(conversation, this.info)
+    const tokenize = (parts: readonly RenderedPart[]) => this.#prompts.tokenize(parts)
     const values = readTemplateOptions({}, this.#limits)
-    const { parts } = await this.#prompts.render(this.#conversation(input), values)
-    return (await this.#prompts.tokenize(parts)).length
+    const { tokens, release } = await this.#prompts.make(conversation, values, tokenize)
+    release()
+    return tokens.length
   }
 
   /** The prompt that the chat template makes of a conversation, as text. Rejects with `ERR_TEMPLATE`. */
   async template(messages: string | readonly Message[], options: TemplateOptions = {}): Promise<string> {
     this.#checkOpen()
     const values = readTemplateOptions(options, this.#limits)
-    const { parts } = await this.#prompts.render(this.#conversation(messages), values, values.addGenerationPrompt)
-    return parts.map(({ text }) => text).join('')
+    return this.#prompts.text(this.#conversation(messages), values, values.addGenerationPrompt)
   }
 
   /**
@@ -286,7 +307,7 @@ export class Model {
   /** Counters and state of the engine. Throws `ERR_UNSUPPORTED` for a model that can't generate. */
   metrics(): ModelMetrics {
     this.#checkOpen()
-    return engineOf(this.#opened).stats()
+    return { ...engineOf(this.#opened).stats(), media: this.#opened.media?.stats() ?? noMedia }
   }
 
   /** Counters of what `embed` and `rerank` have computed. Throws `ERR_UNSUPPORTED` for a model that can't embed. */
@@ -310,11 +331,12 @@ export class Model {
   }
 
   async #close(): Promise<void> {
-    const { addon, native, draft, engine, embedder } = this.#opened
+    const { addon, native, draft, engine, embedder, media } = this.#opened
     try {
       await Promise.all([engine?.close(), embedder?.close()])
       await this.#adapters.close()
     } finally {
+      media?.close()
       addon.modelClose(native)
       if (draft !== undefined) addon.modelClose(draft)
     }
@@ -335,15 +357,6 @@ export class Model {
     return { limits: this.#limits, bosToken: this.info.bosToken, session: 0 }
   }
 
-  async #promptTokens(prompt: string | Int32Array, values: GenerateValues): Promise<Int32Array> {
-    if (values.suffix !== undefined) return this.#tokenizeInfill(prompt, values.suffix)
-    const { contextSize } = this.#limits
-    const fit = (tokens: Int32Array): Int32Array => fitPrompt(tokens, values, contextSize, this.info.bosToken)
-    if (typeof prompt !== 'string') return fit(prompt)
-    const text = checkText(prompt, 'prompt', contextSize)
-    return fit(await this.#tokenize([{ text, trusted: true }], true))
-  }
-
   async #loadBrought({ adapterPaths = [], ...brought }: BroughtAlong = {}): Promise<void> {
     const adapters: Adapter[] = []
     for (const path of adapterPaths) adapters.push(await this.#adapters.lora(path, {}))
@@ -352,25 +365,6 @@ export class Model {
 
   #conversation(messages: string | readonly Message[]): readonly Message[] {
     return openedConversation(normalizeMessages(messages), this.#defaults)
-  }
-
-  #beginning(tokens: Int32Array): Int32Array {
-    const { bosToken } = this.info
-    if (tokens.length > 0) return tokens
-    if (bosToken !== undefined) return Int32Array.of(bosToken)
-    throw new LlameroError(
-      'ERR_OPTION_INVALID',
-      '"prompt" must have at least one token: the vocabulary of this model has no BOS token to begin an empty one with.',
-      { details: { option: 'prompt', expected: 'at least one token', got: 'none' } },
-    )
-  }
-
-  async #tokenizeInfill(prompt: string | Int32Array, suffix: string): Promise<Int32Array> {
-    const plain = (text: string) => this.#tokenize([{ text, trusted: false }], false)
-    const text = typeof prompt === 'string' ? checkText(prompt, 'prompt', this.#limits.contextSize) : prompt
-    const [before, after] = await Promise.all([typeof text === 'string' ? plain(text) : text, plain(suffix)])
-    const bosToken = this.#opened.addsBos ? this.info.bosToken : undefined
-    return infillPrompt(requireInfill(this.#opened.infill, this.info), before, after, bosToken)
   }
 
   #tokenize(parts: readonly NativeTextPart[], addSpecial: boolean): Promise<Int32Array> {

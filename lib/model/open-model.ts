@@ -14,6 +14,7 @@ import type { VocabularyEnds } from './embed-input.js'
 import { Embedder, embedderOptions } from './embedder.js'
 import { Engine } from './engine.js'
 import { infillTokens, type InfillTokens } from './infill.js'
+import { MediaEncoder } from './media-encoder.js'
 import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
 import type { ModelPaths, ModelValues } from './model-options.js'
@@ -28,6 +29,8 @@ export interface OpenedModel {
   readonly draft: NativeModel | undefined
   /** Absent for a model that can't generate. */
   readonly engine: Engine | undefined
+  /** Absent for a model that was opened without a projector. */
+  readonly media: MediaEncoder | undefined
   /** Absent for a model that gives no vectors. */
   readonly embedder: Embedder | undefined
   readonly info: ModelInfo
@@ -60,7 +63,7 @@ const stepTargetMs = 50
 /** Loads the weights and makes the engine; leaves nothing open if it fails or the signal aborts. */
 export async function openNative(
   addon: Addon,
-  { path, draftPath }: ModelPaths,
+  { path, draftPath, projector }: ModelPaths,
   options: ModelValues,
   llamaTag: string,
 ): Promise<OpenedModel> {
@@ -70,6 +73,8 @@ export async function openNative(
   const freeBytes = addon.freeMemory(options.gpuLayers, '/')
   const native = await loadWeights(addon, path, options)
   let draft: NativeModel | undefined
+  let media: MediaEncoder | undefined
+  let engine: Engine | undefined
   try {
     const info = addon.modelInfo(native)
     if (draftPath !== undefined) {
@@ -78,21 +83,28 @@ export async function openNative(
     }
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
-    const { contextSize, engine } = canGenerate(info)
+    if (projector !== undefined) {
+      if (!canGenerate(info)) throw doesNotGenerate(info)
+      media = await MediaEncoder.open(addon, native, projector, { ...options, llamaTag, mostTogether: microBatchSize })
+    }
+    const sizes = canGenerate(info)
       ? await createEngine(addon, native, { info, options, setting, trained, freeBytes, draft })
       : { contextSize: Math.min(options.contextSize ?? defaultContextSize, trained), engine: undefined }
-    if (signal?.aborted === true) await engine?.close()
+    const { contextSize } = sizes
+    engine = sizes.engine
     signal?.throwIfAborted()
     const limit = Math.min(contextSize, engine?.info.contextSize ?? Infinity)
     const embedder = canEmbed(info)
       ? new Embedder(addon, native, embedderOptions(limit, info, options), options.queueLimit + options.parallel)
       : undefined
-    const about = modelInfo(info, limit, engine?.info, draft === undefined ? undefined : addon.modelInfo(draft))
+    const draftInfo = draft === undefined ? undefined : addon.modelInfo(draft)
+    const about = modelInfo(info, limit, engine?.info, draftInfo, media?.info)
     return {
       addon,
       native,
       draft,
       engine,
+      media,
       embedder,
       info: about,
       addsBos: info.addsBos,
@@ -101,6 +113,8 @@ export async function openNative(
       setting,
     }
   } catch (error) {
+    await engine?.close()
+    media?.close()
     addon.modelClose(native)
     if (draft !== undefined) addon.modelClose(draft)
     throw error

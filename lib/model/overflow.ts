@@ -1,5 +1,6 @@
 import { messageBytes, type Message } from '../chat/index.js'
 import { contextFullError } from './context-full.js'
+import { wholeLength, wholeLengthAfter } from './media-run.js'
 
 /** What happens when prompt and answer do not fit into the context together. */
 export type Overflow = 'error' | 'truncate' | 'shift'
@@ -125,13 +126,18 @@ function bytesWithout(messages: readonly Message[], turns: readonly number[], co
   return messageBytes(withoutTurns(messages, turns, count))
 }
 
-/** The tokens that a sequence has after an answer during which it dropped its oldest at `at` tokens; 0: never. */
+/**
+ * The tokens that a sequence has after an answer during which it dropped its oldest at `at` tokens; 0: never. Images and
+ * audio go as a whole.
+ */
 export function shiftedTokens(prompt: Int32Array, answer: Int32Array, at: number, shift: Shortening): Int32Array {
   const tokens = [...prompt]
   for (const [index, token] of answer.entries()) {
     tokens.push(token)
     const goesOn = index + 1 < answer.length
-    if (at > 0 && tokens.length >= at && goesOn) tokens.splice(shift.keep, shift.drop)
+    if (at === 0 || tokens.length < at || !goesOn) continue
+    const from = wholeLength(tokens, shift.keep)
+    tokens.splice(from, wholeLengthAfter(tokens, shift.keep + shift.drop) - from)
   }
   return Int32Array.from(tokens)
 }

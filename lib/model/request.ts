@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { type ChatPrompt, noGrammar, plainRendering, type ReasoningValues } from '../chat/index.js'
-import type { NativeRequest, NativeSampler, NativeThinkingLimit } from '../native-types.js'
+import type { NativePlacedMedium, NativeRequest, NativeSampler, NativeThinkingLimit } from '../native-types.js'
 import { contextFullError } from './context-full.js'
 import { nativeAdapters } from './adapter-set.js'
 import type { Limits } from './option-rule.js'
@@ -17,6 +17,8 @@ export interface RequestSetting {
   readonly bosToken: number | undefined
   /** The number of the session that asks; 0: none. */
   readonly session: number
+  /** Pictures and sounds that stand in the tokens. @default none */
+  readonly media?: readonly NativePlacedMedium[]
 }
 
 /** What a prompt says of its answer. */
@@ -51,6 +53,7 @@ export function prepareRequest(
   return {
     request: {
       tokens,
+      media: setting.media ?? [],
       maxTokens: shifts ? maxTokens : Math.min(maxTokens, room),
       stop: [...options.stop, ...shape.stops],
       ignoreEos: options.ignoreEos,

@@ -3,7 +3,7 @@ import { normalizeMessages, type Message } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { NativeSnapshot } from '../native-types.js'
 import type { Fingerprint } from './session-fingerprint.js'
-import type { Mark, Transcript } from './transcript.js'
+import type { Mark, Transcript, TranscriptMedium } from './transcript.js'
 
 /**
  * A saved session. Little-endian:
@@ -44,6 +44,8 @@ interface Header {
   readonly messages: readonly Message[]
   readonly text: string
   readonly marks: readonly Mark[]
+  /** Absent without images and sounds. */
+  readonly media?: readonly TranscriptMedium[]
   readonly leftOut: number
   readonly transcriptTokens: number
   readonly conversationTokens: number
@@ -128,13 +130,14 @@ export async function readSession(source: ByteSource): Promise<SavedSession> {
 }
 
 function assemble(header: Buffer, tokens: Int32Array, state: Uint8Array): SavedSession {
-  const { fingerprint, messages, text, marks, leftOut, transcriptTokens, conversationTokens } = parseHeader(header)
+  const { fingerprint, messages, text, marks, media = [], leftOut, ...counts } = parseHeader(header)
+  const { transcriptTokens, conversationTokens } = counts
   const conversation = transcriptTokens + conversationTokens
   if (conversation > tokens.length) throw damaged('it has fewer tokens than its header says')
   return {
     fingerprint,
     messages,
-    transcript: { text, tokens: tokens.slice(0, transcriptTokens), marks },
+    transcript: { text, tokens: tokens.slice(0, transcriptTokens), marks, media },
     leftOut,
     tokens: tokens.slice(transcriptTokens, conversation),
     snapshot: state.length === 0 ? undefined : { tokens: tokens.slice(conversation), state },
@@ -146,7 +149,8 @@ function parseHeader(bytes: Buffer): Header {
     const header = JSON.parse(bytes.toString()) as Header
     const counts = [header.leftOut, header.transcriptTokens, header.conversationTokens]
     const places = header.marks.flatMap(({ messages, characters, tokens }) => [messages, characters, tokens])
-    if (![...counts, ...places].every(isCount)) throw new Error('a number is none')
+    const media = (header.media ?? []).flatMap(({ characters, tokens, length }) => [characters, tokens, length])
+    if (![...counts, ...places, ...media].every(isCount)) throw new Error('a number is none')
     if (typeof header.text !== 'string' || typeof header.fingerprint !== 'object') throw new Error('a text is none')
     return { ...header, messages: header.messages.flatMap((message) => normalizeMessages([message])) }
   } catch (cause) {
@@ -164,6 +168,7 @@ function headerText({ fingerprint, messages, transcript, leftOut, tokens }: Save
     messages,
     text: transcript.text,
     marks: transcript.marks,
+    ...(transcript.media.length > 0 && { media: transcript.media }),
     leftOut,
     transcriptTokens: transcript.tokens.length,
     conversationTokens: tokens.length,

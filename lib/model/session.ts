@@ -1,6 +1,6 @@
 import { invalidOption, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
-import type { NativeSnapshot, NativeTextPart } from '../native-types.js'
+import type { NativeSnapshot } from '../native-types.js'
 import { type Defaults, withDefaults } from './brought.js'
 import { holdAdapters, nativeAdapters, requireAdapters } from './adapter-set.js'
 import { checkCombination, chatOptions, type ChatValues } from './chat-options.js'
@@ -16,6 +16,7 @@ import { contextFullError } from './context-full.js'
 import { fitMessages } from './overflow.js'
 import { messageLimits } from './prompt.js'
 import { anyAnswer, prepareRequest, type RequestSetting } from './request.js'
+import { noPrefix, prefixUpTo, type Prefix } from './session-prefix.js'
 import { compareFingerprints, fingerprintOf } from './session-fingerprint.js'
 import {
   prefillOptions,
@@ -27,6 +28,7 @@ import {
 } from './session-options.js'
 import type { PreparedRequest } from './step.js'
 import { pathOf, readSaved, sessionToBytes, sessionToFile } from './session-storage.js'
+import { requireMediaOfMessages } from './prompt-part.js'
 import { commonPrefix, continuePrompt, type Prompt, type Tokenizer } from './transcript.js'
 
 /** What a session needs of its model. */
@@ -37,7 +39,6 @@ export interface SessionHost {
   readonly defaults: Defaults
   readonly prompts: ChatPrompts
   checkOpen(): void
-  tokenize(parts: readonly NativeTextPart[]): Promise<Int32Array>
 }
 
 /** The prompt of a turn, beside what of it is known already. */
@@ -107,8 +108,8 @@ export class Session {
     this.#id = id
     this.#conversation = conversation
     this.#tokenizer = {
-      tokenizeChat: (parts) => host.prompts.tokenize(parts),
-      tokenize: (parts) => host.tokenize(parts),
+      tokenizeChat: (parts) => host.prompts.tokenizeFirst(parts),
+      tokenize: (parts) => host.prompts.tokenizeRun(parts),
       piece: (token) => addon.piece(native, token),
     }
     collected.register(this, { engine: host.engine, id }, this)
@@ -141,7 +142,8 @@ export class Session {
     options: SessionChatOptions<Answer> = {},
   ): Generation<SchemaOutput<Answer>> {
     const added = addedMessages(messages)
-    const { engine, limits } = this.#host
+    const { engine, limits, opened } = this.#host
+    requireMediaOfMessages(added, opened.info)
     const { adapters: _adapters, ...defaults } = this.#host.defaults.options
     const given = readOptions(sessionChatOptions, withDefaults<SessionChatOptions>(options, defaults), limits)
     const { cacheKey, adapters } = this.#scope
@@ -180,9 +182,13 @@ export class Session {
     this.#checkAdapters()
     await this.#inOrder(async () => {
       const all = [...this.#conversation.messages, ...added]
-      const tokens = await this.#tokensAhead(all, values)
-      if (tokens.length > 0) await this.#compute(tokens, values)
-      this.#conversation = { ...this.#conversation, messages: all, tokens }
+      const prefix = await this.#prefixOf(all, values)
+      try {
+        if (prefix.tokens.length > 0) await this.#compute(prefix, values)
+      } finally {
+        prefix.release()
+      }
+      this.#conversation = { ...this.#conversation, messages: all, tokens: prefix.tokens }
     })
   }
 
@@ -304,10 +310,8 @@ export class Session {
 
   #fit(messages: readonly Message[], values: ChatValues): Promise<{ prompt: SessionPrompt; leftOut: number }> {
     const { transcript, leftOut } = this.#conversation
-    const make = async (some: readonly Message[]): Promise<SessionPrompt> => {
-      const chat = await this.#host.prompts.render(some, values)
-      return { ...(await continuePrompt(transcript, chat.parts, this.#tokenizer)), chat }
-    }
+    const make = (some: readonly Message[]): Promise<SessionPrompt> =>
+      this.#host.prompts.make(some, values, (parts) => continuePrompt(transcript, parts, this.#tokenizer))
     return fitMessages(messages, values, messageLimits(this.#host.limits), make, leftOut)
   }
 
@@ -333,14 +337,16 @@ export class Session {
     if (computed > after.tokens.length) await engine.cutSession(this.#id, after.tokens.length)
   }
 
-  /** The tokens that every next prompt begins with. */
-  async #tokensAhead(messages: readonly Message[], values: ChatValues): Promise<Int32Array> {
-    if (awaitsAnswer(messages)) return (await this.#fit(messages, values)).prompt.tokens
+  /** What every next prompt begins with. */
+  async #prefixOf(messages: readonly Message[], values: ChatValues): Promise<Prefix> {
+    if (awaitsAnswer(messages)) return (await this.#fit(messages, values)).prompt
     const [first, second] = await Promise.all(
-      probes.map((content) => this.#fit([...messages, { role: 'user', content }], values)),
+      probes.map(async (content) => (await this.#fit([...messages, { role: 'user', content }], values)).prompt),
     )
-    const tokens = first?.prompt.tokens ?? new Int32Array()
-    return tokens.slice(0, commonPrefix(tokens, second?.prompt.tokens ?? tokens))
+    second?.release()
+    return first === undefined || second === undefined
+      ? noPrefix
+      : prefixUpTo(first, commonPrefix(first.tokens, second.tokens))
   }
 
   #computeValues(given: PrefillOptions): ChatValues {
@@ -348,11 +354,11 @@ export class Session {
     return readOptions(chatOptions, { ...given, cache: { key: cacheKey }, adapters }, this.#host.limits)
   }
 
-  async #compute(tokens: Int32Array, values: ChatValues): Promise<void> {
+  async #compute({ tokens, placed: media }: Prefix, values: ChatValues): Promise<void> {
     this.#checkOpen()
     const state = new GenerationState(this.#host.engine, values.signal)
     this.#computing = state
-    const { request, endsWithContext } = prepareRequest(tokens, values, this.#setting(), anyAnswer)
+    const { request, endsWithContext } = prepareRequest(tokens, values, { ...this.#setting(), media }, anyAnswer)
     const entered = state.start(async () => ({ request: { ...request, maxTokens: 0 }, endsWithContext }))
     holdAdapters(values.adapters, entered)
     try {
@@ -360,6 +366,14 @@ export class Session {
     } finally {
       this.#computing = undefined
     }
+  }
+
+  /** All that is known of the conversation; its images and sounds are encoded again. */
+  async #known(values: ChatValues): Promise<Prefix> {
+    const { tokens, messages } = this.#conversation
+    if (tokens.every((token) => token >= 0)) return { ...noPrefix, tokens }
+    const { prompt } = await this.#fit([...messages, { role: 'user', content: probes[0] }], values)
+    return prefixUpTo({ ...prompt, tokens }, tokens.length)
   }
 
   async #snapshot(): Promise<NativeSnapshot | undefined> {
@@ -370,7 +384,8 @@ export class Session {
     for (let attempt = 0; attempt < savingAttempts; attempt++) {
       // The last token of an answer is chosen, but no cell is computed for it before the next turn.
       if ((await engine.sessionTokens(this.#id)) < tokens.length - 1) {
-        await this.#compute(tokens.slice(0, limits.contextSize - 1), values)
+        const prefix = await this.#known(values)
+        await this.#compute(prefixUpTo(prefix, limits.contextSize - 1), values).finally(prefix.release)
       }
       const snapshot = await engine.saveSession(this.#id)
       if (snapshot !== undefined) return snapshot

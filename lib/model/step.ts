@@ -10,6 +10,8 @@ export interface PreparedRequest {
   readonly endsWithContext: boolean
   /** Absent if the answer is nothing but its text. */
   readonly answer?: AnswerPlan | undefined
+  /** Called when the engine has taken the request, or never will. */
+  readonly release?: (() => void) | undefined
 }
 
 /** What becomes of an answer. */

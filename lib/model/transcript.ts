@@ -1,4 +1,5 @@
 import type { NativeTextPart } from '../native-types.js'
+import { isMedium, promptOfRendered, type MediaPrompt, type RenderedPart } from './media-prompt.js'
 
 /** A place in a transcript where an answer ends: what lies before it can be gone back to. */
 export interface Mark {
@@ -17,10 +18,25 @@ export interface Transcript {
   readonly text: string
   readonly tokens: Int32Array
   readonly marks: readonly Mark[]
+  /** The images and sounds in it, in order. */
+  readonly media: readonly TranscriptMedium[]
+}
+
+/** A medium of a transcript. One character of the text stands for it. */
+export interface TranscriptMedium {
+  /** Characters before it. */
+  readonly characters: number
+  /** Tokens before it, and its own. */
+  readonly tokens: number
+  readonly length: number
+  readonly digest: string
 }
 
 /** A prompt whose beginning is that of a transcript; `marks` are those of the part that it shares. */
-export type Prompt = Transcript
+export interface Prompt extends Transcript {
+  /** The media of its tokens, as the engine gets them. */
+  readonly placed: MediaPrompt['media']
+}
 
 export interface Tokenizer {
   /** Tokens of a whole prompt, with what the vocabulary puts at its beginning. */
@@ -31,22 +47,83 @@ export interface Tokenizer {
   piece(token: number): Uint8Array
 }
 
-export const emptyTranscript: Transcript = { text: '', tokens: new Int32Array(), marks: [] }
+export const emptyTranscript: Transcript = { text: '', tokens: new Int32Array(), marks: [], media: [] }
 
 /** The tokens of a rendered conversation: those of the transcript and of what is new, if it begins with that text. */
 export async function continuePrompt(
   transcript: Transcript,
-  parts: readonly NativeTextPart[],
+  parts: readonly RenderedPart[],
   tokenizer: Tokenizer,
 ): Promise<Prompt> {
   const text = parts.map((part) => part.text).join('')
-  if (transcript.tokens.length > 0 && text.startsWith(transcript.text)) {
-    const added = await tokenizer.tokenize(partsAfter(parts, transcript.text.length))
-    if (beginsAs(added, text.slice(transcript.text.length), tokenizer)) {
-      return { text, tokens: concatenate(transcript.tokens, added), marks: transcript.marks }
+  const media = mediaIn(parts)
+  const end = transcript.text.length
+  if (transcript.tokens.length > 0 && text.startsWith(transcript.text) && beginWith(media, transcript.media, end)) {
+    const rest = partsAfter(parts, end)
+    const added = await promptOfRendered(rest, (run) => tokenizer.tokenize(run))
+    if ((rest[0] !== undefined && isMedium(rest[0])) || beginsAs(added.tokens, text.slice(end), tokenizer)) {
+      const known = transcript.media.map(({ tokens, length }) => ({ tokens, length }))
+      const behind = added.media.map(({ at, length }) => ({ tokens: at + transcript.tokens.length, length }))
+      return placedPrompt(text, concatenate(transcript.tokens, added.tokens), transcript.marks, media, [
+        ...known,
+        ...behind,
+      ])
     }
   }
-  return { text, tokens: await tokenizer.tokenizeChat(parts), marks: [] }
+  const { tokens, media: fresh } = await promptOfRendered(parts, (run, first) =>
+    first ? tokenizer.tokenizeChat(run) : tokenizer.tokenize(run),
+  )
+  return placedPrompt(
+    text,
+    tokens,
+    [],
+    media,
+    fresh.map(({ at, length }) => ({ tokens: at, length })),
+  )
+}
+
+interface MediumInText {
+  readonly characters: number
+  readonly part: Extract<RenderedPart, { readonly medium: unknown }>
+}
+
+/** The media of rendered parts, and where in the text they are. */
+function mediaIn(parts: readonly RenderedPart[]): MediumInText[] {
+  const found: MediumInText[] = []
+  let characters = 0
+  for (const part of parts) {
+    if (isMedium(part)) found.push({ characters, part })
+    characters += part.text.length
+  }
+  return found
+}
+
+/** Whether the media before a place in the text are those of the transcript. */
+function beginWith(media: readonly MediumInText[], known: readonly TranscriptMedium[], end: number): boolean {
+  const before = media.filter(({ characters }) => characters < end)
+  const same = ({ characters, part }: MediumInText, index: number): boolean =>
+    known[index]?.characters === characters && known[index].digest === part.medium.digest
+  return before.length === known.length && before.every(same)
+}
+
+function placedPrompt(
+  text: string,
+  tokens: Int32Array,
+  marks: readonly Mark[],
+  media: readonly MediumInText[],
+  places: readonly { readonly tokens: number; readonly length: number }[],
+): Prompt {
+  const all = media.map(({ characters, part }, index) => {
+    const { tokens: at = 0, length = 0 } = places[index] ?? {}
+    return { characters, tokens: at, length, digest: part.medium.digest, native: part.medium.native }
+  })
+  return {
+    text,
+    tokens,
+    marks,
+    media: all.map(({ native: _native, ...medium }) => medium),
+    placed: all.map(({ tokens: at, length, native }) => ({ at, length, medium: native })),
+  }
 }
 
 /**
@@ -63,15 +140,21 @@ export function withAnswer(
   const { tokens, bytes } = tokensWithin(answer.tokens, Buffer.from(answer.text), tokenizer)
   const text = prompt.text + Buffer.from(answer.text).subarray(0, bytes).toString()
   const all = concatenate(prompt.tokens, tokens)
-  return { text, tokens: all, marks: [...prompt.marks, { messages, characters: text.length, tokens: all.length }] }
+  const mark = { messages, characters: text.length, tokens: all.length }
+  return { text, tokens: all, marks: [...prompt.marks, mark], media: prompt.media }
 }
 
 /** What is left when only the first `messages` of the conversation stay. */
-export function rewound({ text, tokens, marks }: Transcript, messages: number): Transcript {
+export function rewound({ text, tokens, marks, media }: Transcript, messages: number): Transcript {
   const left = marks.filter((mark) => mark.messages <= messages)
   const last = left.at(-1)
   if (last === undefined) return emptyTranscript
-  return { text: text.slice(0, last.characters), tokens: tokens.slice(0, last.tokens), marks: left }
+  return {
+    text: text.slice(0, last.characters),
+    tokens: tokens.slice(0, last.tokens),
+    marks: left,
+    media: media.filter((medium) => medium.characters < last.characters),
+  }
 }
 
 /** The first tokens of an answer whose bytes are the beginning of its text, and how many bytes that are. */
@@ -108,13 +191,13 @@ function beginsAs(tokens: Int32Array, text: string, tokenizer: Tokenizer): boole
   return Buffer.from(text).subarray(0, bytes.length).equals(bytes)
 }
 
-function partsAfter(parts: readonly NativeTextPart[], length: number): NativeTextPart[] {
-  const left: NativeTextPart[] = []
+function partsAfter(parts: readonly RenderedPart[], length: number): RenderedPart[] {
+  const left: RenderedPart[] = []
   let at = 0
   for (const part of parts) {
     const text = part.text.slice(Math.max(0, length - at))
     at += part.text.length
-    if (text !== '') left.push({ text, trusted: part.trusted })
+    if (text !== '') left.push(text === part.text ? part : { text, trusted: part.trusted })
   }
   return left
 }

@@ -1,11 +1,9 @@
 /** Reads and judges the files that are loaded beside a model: what the room of models may not know. */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { LlameroError } from '../errors.js'
 import { adapterBase, checkControlVector, checkLora, readGguf, type Direction, type GgufFile } from '../gguf/index.js'
 import type { AdapterJudge } from '../model/index.js'
+import { digestOf } from './file-digest.js'
 
 /** Judges adapters by the file of the model that they are for. */
 export function adapterJudge(model: GgufFile): AdapterJudge {
@@ -25,20 +23,6 @@ export function adapterJudge(model: GgufFile): AdapterJudge {
 
 function read(path: string, signal: AbortSignal | undefined): Promise<GgufFile> {
   return readGguf(path, signal === undefined ? {} : { signal })
-}
-
-async function digestOf(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash('sha256')
-  try {
-    for await (const bytes of createReadStream(path, { highWaterMark: 1 << 20 })) {
-      signal?.throwIfAborted()
-      hash.update(bytes as Uint8Array)
-    }
-  } catch (cause) {
-    signal?.throwIfAborted()
-    throw new LlameroError('ERR_STORE', `The adapter ${path} could not be read; is it still there?`, { cause })
-  }
-  return hash.digest('hex')
 }
 
 async function readDirections(path: string, directions: readonly Direction[]): Promise<Map<number, Float32Array>> {

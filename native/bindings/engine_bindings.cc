@@ -2,6 +2,7 @@
 
 #include "bindings/adapter_bindings.h"
 #include "bindings/engine_owner.h"
+#include "bindings/media_bindings.h"
 #include "bindings/model_bindings.h"
 #include "bindings/values.h"
 #include "free_memory.h"
@@ -48,9 +49,27 @@ SamplerSpec ToSampler(const Napi::Value& value, const Model& model) {
   return spec;
 }
 
+/// Every id beyond the vocabulary must be one of a medium that stands there.
+void RequireTokens(const Request& request, const Model& model) {
+  auto span = request.media.begin();
+  const auto size = static_cast<int64_t>(request.tokens.size());
+  for (int64_t at = 0; at < size; at++) {
+    if (span != request.media.end() && span->begin == at) {
+      at += span->chunk->tokens - 1;
+      ++span;
+      continue;
+    }
+    const llama_token token = request.tokens[at];
+    if (!model.IsToken(token)) {
+      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+    }
+  }
+}
+
 Request ToRequest(const Napi::Value& value, const Model& model, const ContextOptions& context) {
   const Napi::Object given = ToObject(value);
   Request request{.tokens = IntegersOf(given.Get("tokens")),
+                  .media = {},
                   .max_tokens = IntegerOf(given, "maxTokens"),
                   .stops = ArrayOf(given.Get("stop"), ToString),
                   .ignore_end = BoolOf(given, "ignoreEos"),
@@ -70,12 +89,10 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .draft_tokens = std::max<int64_t>(0, IntegerOf(given, "draftTokens")),
                   .adapt_drafts = BoolOf(given, "adaptDrafts"),
                   .draft_model = BoolOf(given, "draftModel")};
+  request.media = ToMedia(given.Get("media"), request.tokens, model);
   request.cache_root = request.adapters->Root(StringOf(given, "cacheKey"));
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");
-  for (const llama_token token : request.tokens) {
-    if (!model.IsToken(token))
-      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
-  }
+  RequireTokens(request, model);
   const Shift& shift = request.shift;
   const bool shrinks = shift.keep >= 0 && shift.drop >= 1 && shift.keep + shift.drop < shift.at;
   if (shift.at != 0 && !shrinks) throw Failure("ERR_INTERNAL", "A shift must drop some tokens and leave some.");

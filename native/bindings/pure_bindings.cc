@@ -23,7 +23,9 @@ PlanSequence ToPlanSequence(const Napi::Value& value) {
           .priority = static_cast<int>(IntegerOf(given, "priority")),
           .arrival = IntegerOf(given, "arrival"),
           .generating = BoolOf(given, "generating"),
-          .draft = IntegerOf(given, "draft")};
+          .draft = IntegerOf(given, "draft"),
+          .boundary = IntegerOf(given, "boundary"),
+          .whole = BoolOf(given, "whole")};
 }
 
 PrefillPace ToPace(const Napi::Value& value) {

@@ -5,6 +5,7 @@
 #include "bindings/adapter_bindings.h"
 #include "bindings/engine_owner.h"
 #include "bindings/values.h"
+#include "engine/media_run.h"
 #include "job.h"
 
 namespace llamero {
@@ -119,7 +120,7 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
     const auto snapshot = std::make_shared<KvCache::Snapshot>();
     snapshot->tokens = IntegersOf(given.Get("tokens"));
     for (const llama_token token : snapshot->tokens) {
-      if (!owner->model->IsToken(token))
+      if (!owner->model->IsToken(token) && !IsMedia(token))
         throw Failure("ERR_STATE_MISMATCH", "The saved session holds tokens that the model lacks.");
     }
     owner->handle->engine();  // throws when it is closed

@@ -38,6 +38,11 @@ Context::Memory MemoryOf(const llama_model* model) {
   return llama_model_n_swa(model) > 0 ? Context::Memory::kWindowed : Context::Memory::kPlain;
 }
 
+bool HasGrid(const llama_model* model) {
+  const llama_rope_type type = llama_model_rope_type(model);
+  return type == LLAMA_ROPE_TYPE_MROPE || type == LLAMA_ROPE_TYPE_IMROPE;
+}
+
 llama_state_seq_flags Flags(Context::Part part) {
   return part == Context::Part::kCheckpoint ? LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY : 0;
 }
@@ -58,6 +63,8 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
       threads_(pools ? std::move(pools) : std::make_shared<ThreadPools>(options.own_kernels)),
       adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
       memory_(MemoryOf(model_->get())),
+      has_grid_(HasGrid(model_->get())),
+      input_size_(static_cast<size_t>(llama_model_n_embd_inp(model_->get()))),
       output_rows_(OutputRows(options)) {
   if (model_->vocabulary_only()) {
     throw Failure("ERR_UNSUPPORTED", "The model was loaded with its vocabulary only; it can't generate.");
@@ -152,9 +159,11 @@ void Context::DropClosedAdapters() {
   }
 }
 
-void Context::ClearBatch() {
+void Context::ClearBatch(BatchKind kind) {
+  kind_ = kind;
   tokens_.clear();
-  positions_.clear();
+  embeddings_.clear();
+  for (auto& positions : positions_) positions.clear();
   slot_counts_.clear();
   slots_.clear();
   outputs_.clear();
@@ -162,30 +171,61 @@ void Context::ClearBatch() {
 }
 
 int Context::AddToBatch(llama_token token, int64_t position, llama_seq_id slot, bool sample) {
-  const bool has_room = static_cast<int64_t>(tokens_.size()) < options_.batch_size && (!sample || rows_ < output_rows_);
+  const int row = AddRow(slot, sample);
+  tokens_.push_back(token);
+  positions_[0].push_back(static_cast<llama_pos>(position));
+  return row;
+}
+
+int Context::AddToBatch(const MediaChunk& chunk, int64_t index, int64_t position, llama_seq_id slot, bool sample) {
+  const auto from = static_cast<size_t>(index) * input_size_;
+  if (index < 0 || chunk.embeddings.size() < from + input_size_ || chunk.has_grid != has_grid_) {
+    throw Failure("ERR_INTERNAL", "A batch was built of media that are for another model.");
+  }
+  const int row = AddRow(slot, sample);
+  const auto first = chunk.embeddings.begin() + static_cast<std::ptrdiff_t>(from);
+  embeddings_.insert(embeddings_.end(), first, first + static_cast<std::ptrdiff_t>(input_size_));
+  const auto begin = static_cast<llama_pos>(position);
+  if (!has_grid_) {
+    positions_[0].push_back(begin + static_cast<llama_pos>(index));
+    return row;
+  }
+  for (size_t d = 0; d < positions_.size(); d++) {
+    const llama_pos along = chunk.grid[d * static_cast<size_t>(chunk.tokens) + static_cast<size_t>(index)];
+    positions_[d].push_back(d < 3 ? begin + along : along);  // nothing is rotated by the fourth
+  }
+  return row;
+}
+
+int Context::AddRow(llama_seq_id slot, bool sample) {
+  const bool has_room = static_cast<int64_t>(slots_.size()) < options_.batch_size && (!sample || rows_ < output_rows_);
   if (!has_room || slot < 0 || slot >= options_.slots) {
     throw Failure("ERR_INTERNAL", "A batch was built beyond its limits.");
   }
-  tokens_.push_back(token);
-  positions_.push_back(static_cast<llama_pos>(position));
   slot_counts_.push_back(1);
   slots_.push_back(slot);
   outputs_.push_back(sample ? 1 : 0);
   rows_ += sample ? 1 : 0;
-  return static_cast<int>(tokens_.size()) - 1;
+  return static_cast<int>(slots_.size()) - 1;
 }
 
 Context::Outcome Context::Decode(int threads) {
   slot_pointers_.resize(slots_.size());
   for (size_t i = 0; i < slots_.size(); i++) slot_pointers_[i] = &slots_[i];
-  const llama_batch batch{.n_tokens = static_cast<int32_t>(tokens_.size()),
-                          .token = tokens_.data(),
-                          .embd = nullptr,
-                          .pos = positions_.data(),
+  all_positions_.clear();
+  for (const auto& positions : positions_) {
+    all_positions_.insert(all_positions_.end(), positions.begin(), positions.end());
+  }
+  const bool text = kind_ == BatchKind::kTokens;
+  const llama_batch batch{.n_tokens = static_cast<int32_t>(slots_.size()),
+                          .token = text ? tokens_.data() : nullptr,
+                          .embd = text ? nullptr : embeddings_.data(),
+                          .pos = all_positions_.data(),
                           .n_seq_id = slot_counts_.data(),
                           .seq_id = slot_pointers_.data(),
                           .logits = outputs_.data()};
   threads_.Attach(context_.get(), threads);
+  llama_set_causal_attn(context_.get(), kind_ != BatchKind::kWholeMedia);
   const int status = llama_decode(context_.get(), batch);
   if (status == 0) {
     llama_synchronize(context_.get());

@@ -3,6 +3,7 @@
 #include <ggml-backend.h>
 #include <llama-cpp.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 
 #include "engine/adapter_set.h"
 #include "engine/compute_threads.h"
+#include "media/medium.h"
 #include "model.h"
 
 namespace llamero {
@@ -55,11 +57,16 @@ class Context {
   /// Lets go of the set if somebody has closed an adapter of it and nobody else uses the set.
   void DropClosedAdapters();
 
-  void ClearBatch();
+  /// What a batch is made of: llama.cpp takes tokens or embeddings. Whole media see each other in both directions.
+  enum class BatchKind { kTokens, kMedia, kWholeMedia };
+  void ClearBatch(BatchKind kind = BatchKind::kTokens);
   /// REQUIRES: fewer than options().batch_size tokens in the batch, of them fewer than output_rows() to sample if this one
   /// is; slot < slots. Returns the row's index.
   int AddToBatch(llama_token token, int64_t position, llama_seq_id slot, bool sample);
-  size_t batch_tokens() const { return tokens_.size(); }
+  /// The same for token `index` of a chunk that begins at `position`. REQUIRES: a batch of media, and one of whole media
+  /// takes whole chunks and no more than options().micro_batch_size tokens.
+  int AddToBatch(const MediaChunk& chunk, int64_t index, int64_t position, llama_seq_id slot, bool sample);
+  size_t batch_tokens() const { return slots_.size(); }
   int64_t output_rows() const { return output_rows_; }
 
   enum class Outcome { kDone, kNoCells, kAborted, kBroken };
@@ -79,6 +86,9 @@ class Context {
   /// in saved states. kRecurrent: nothing but its latest state; kHybrid: that, and cells.
   enum class Memory { kPlain, kWindowed, kHybrid, kRecurrent };
   Memory memory() const { return memory_; }
+  /// Whether positions have several dimensions, so that media take fewer of them than tokens. All lengths below are
+  /// positions then (engine/media_run.h).
+  bool has_grid() const { return has_grid_; }
   /// Tokens in a slot.
   int64_t Length(llama_seq_id slot) const;
   /// Whether a slot that is cut to `length` tokens goes on as if it had never held more.
@@ -93,6 +103,7 @@ class Context {
   bool RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part = Part::kAll);
 
  private:
+  int AddRow(llama_seq_id slot, bool sample);
   void WarmUp();
   void ApplyDirections();
 
@@ -102,8 +113,13 @@ class Context {
   std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
   Memory memory_;
+  bool has_grid_;
+  size_t input_size_;  // numbers of an embedding
+  BatchKind kind_ = BatchKind::kTokens;
   std::vector<llama_token> tokens_;
-  std::vector<llama_pos> positions_;
+  std::vector<float> embeddings_;
+  std::array<std::vector<llama_pos>, 4> positions_;  // by dimension; of tokens the first only
+  std::vector<llama_pos> all_positions_;
   std::vector<int32_t> slot_counts_;
   std::vector<llama_seq_id> slots_;
   std::vector<llama_seq_id*> slot_pointers_;

@@ -89,7 +89,7 @@ void DraftModel::Pass(int64_t id) {
 bool DraftModel::CanRead(const Reader& reader, const Sequence& sequence) const {
   const auto& tokens = sequence.tokens();
   return std::all_of(tokens.begin() + reader.computed, tokens.end(),
-                     [this](llama_token token) { return token < vocabulary_size_; });
+                     [this](llama_token token) { return token >= 0 && token < vocabulary_size_; });
 }
 
 /// Learns from what became of the proposals, and keeps what was computed of those that were said.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/media_run.h"
 #include "failure.h"
 
 namespace llamero {
@@ -29,13 +30,34 @@ bool KvCache::CanStart(PrefixTree::Holder holder, int64_t length) const {
     case Context::Memory::kPlain:
       return true;
     case Context::Memory::kWindowed:
-      return context_.CanCut(holder, length);
+      return context_.CanCut(holder, Position(holder, length));
     default:
       return tree_.Length(holder) == length;
   }
 }
 
+int64_t KvCache::Position(llama_seq_id slot, int64_t length) const {
+  return context_.has_grid() ? PositionBehind(tree_.TokensOf(slot), length) : length;
+}
+
+int64_t KvCache::Extent(std::span<const llama_token> tokens) const {
+  return context_.has_grid() ? LastPosition(tokens) + 1 : static_cast<int64_t>(tokens.size());
+}
+
+bool KvCache::IsExact(llama_seq_id slot) const {
+  return context_.Length(slot) == (context_.has_grid() ? Extent(tree_.TokensOf(slot)) : tree_.Length(slot));
+}
+
 KvCache::Hit KvCache::Find(const std::string& root, std::span<const llama_token> tokens) const {
+  Hit hit = FindAny(root, tokens);
+  // Media are computed as a whole, and another's may only begin alike.
+  for (int64_t whole = WholeLength(tokens, hit.length); whole < hit.length; whole = WholeLength(tokens, hit.length)) {
+    hit = FindAny(root, tokens.first(whole + 1));
+  }
+  return hit;
+}
+
+KvCache::Hit KvCache::FindAny(const std::string& root, std::span<const llama_token> tokens) const {
   tokens = tokens.first(tokens.size() - 1);
   const auto usable = [this](PrefixTree::Holder holder, int64_t length) { return CanStart(holder, length); };
   const PrefixTree::Hit cells = tree_.Find(root, tokens, usable);
@@ -88,12 +110,12 @@ llama_seq_id KvCache::OccupyCells(const Hit& hit, int64_t session) {
   if (slot == hit.holder) {  // the only slot left holds the prefix
     Stash(slot);
     MoveSessions(slot, SnapshotStore::kNone);
-    context_.Truncate(slot, hit.length);
+    context_.Truncate(slot, Position(slot, hit.length));
     tree_.Truncate(slot, hit.length);
     tree_.Wake(slot);
     return slot;
   }
-  context_.Share(hit.holder, slot, hit.length);
+  context_.Share(hit.holder, slot, Position(hit.holder, hit.length));
   tree_.Attach(slot, hit.holder, hit.length);
   return slot;
 }
@@ -129,7 +151,13 @@ void KvCache::Settle(llama_seq_id slot) {
   const Context::Memory memory = context_.memory();
   // A decode that was cut short leaves recurrent states undefined; it may also have taken cells of the slot's window.
   const bool cells = memory == Context::Memory::kPlain || memory == Context::Memory::kWindowed;
-  if (cells && context_.CanCut(slot, length)) return context_.Truncate(slot, length);
+  if (cells && context_.CanCut(slot, Position(slot, length))) {
+    const std::vector<llama_token> tokens = tree_.TokensOf(slot);
+    // Where the tokens of a medium share a position, a part of it can't be told from what is to go.
+    const bool undecided = context_.has_grid() && !tokens.empty() && IsMedia(tokens.back());
+    if (undecided) tree_.Truncate(slot, WholeLength(tokens, length - 1));
+    return context_.Truncate(slot, Position(slot, tree_.Length(slot)));
+  }
   context_.Free(slot);
   tree_.Truncate(slot, 0);
 }

@@ -140,6 +140,14 @@ class KvCache {
   llama_seq_id OccupyCells(const Hit& hit, int64_t session);
   bool MayTakeOver(const Hit& hit, int64_t session) const;
   llama_seq_id TakeSlot(llama_seq_id spare);
+  /// The same without regard to media.
+  Hit FindAny(const std::string& root, std::span<const llama_token> tokens) const;
+  /// Where llama.cpp has what follows the first `length` tokens of a slot.
+  int64_t Position(llama_seq_id slot, int64_t length) const;
+  /// One more than the position of the last token.
+  int64_t Extent(std::span<const llama_token> tokens) const;
+  /// Whether llama.cpp has the slot's tokens and nothing behind them.
+  bool IsExact(llama_seq_id slot) const;
   void Evict(llama_seq_id slot);
   void Free(llama_seq_id slot);
   /// Gives up the oldest of what is kept for nobody until the limit is met or so many are left.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "engine/kv_cache.h"
+#include "engine/media_run.h"
 #include "failure.h"
 
 namespace llamero {
@@ -85,7 +86,7 @@ bool KvCache::Fork(int64_t session, int64_t fork) {
   }
   const llama_seq_id slot = TakeSlot(kept.slot);
   if (slot == kept.slot) return false;
-  context_.Share(kept.slot, slot, length);
+  context_.Share(kept.slot, slot, Position(kept.slot, length));
   tree_.Attach(slot, kept.slot, length);
   tree_.Rest(slot);
   Keep(fork, {.slot = slot});
@@ -101,16 +102,19 @@ void KvCache::Cut(int64_t session, int64_t length) {
   }
   if (!Awake(session)) return Forget(session);
   const llama_seq_id slot = sessions_.at(session).slot;
-  if (!context_.CanCut(slot, length)) {
-    const std::vector<llama_token> tokens = tree_.TokensOf(slot);
+  const std::vector<llama_token> tokens = tree_.TokensOf(slot);
+  length = WholeLength(tokens, length);
+  if (length == 0) return Forget(session);
+  if (!context_.CanCut(slot, Position(slot, length))) {
     const auto checkpoint =
         store_.FindWithin(SnapshotStore::Kind::kCheckpoint, tree_.RootOf(slot), std::span(tokens).first(length));
     if (checkpoint.id == SnapshotStore::kNone) return Forget(session);
     length = checkpoint.length;
     const SnapshotStore::State state = store_.StateOf(checkpoint.id);
-    if (!context_.RestoreSlot(slot, *state, length, Context::Part::kCheckpoint)) return Free(slot);
+    const int64_t extent = Extent(std::span(tokens).first(length));
+    if (!context_.RestoreSlot(slot, *state, extent, Context::Part::kCheckpoint)) return Free(slot);
   }
-  context_.Truncate(slot, length);
+  context_.Truncate(slot, Position(slot, length));
   tree_.Truncate(slot, length);
 }
 
@@ -130,7 +134,7 @@ void KvCache::Restore(int64_t session, const std::string& root, const Snapshot& 
   }
   const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
   tree_.Attach(slot, root);
-  if (!context_.RestoreSlot(slot, snapshot.state, tokens)) {
+  if (!context_.RestoreSlot(slot, snapshot.state, Extent(snapshot.tokens))) {
     Free(slot);
     throw Failure("ERR_STATE_MISMATCH", "llama.cpp refused the saved state; it was made by another model or build.");
   }

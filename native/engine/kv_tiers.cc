@@ -59,16 +59,16 @@ std::optional<llama_seq_id> KvCache::OccupyCheckpoint(const std::string& root, s
     Stash(slot);
     MoveSessions(slot, SnapshotStore::kNone);
   } else if (has_cells) {
-    context_.Share(hit.holder, slot, length);
+    context_.Share(hit.holder, slot, Position(hit.holder, length));
   }
-  if (!context_.RestoreSlot(slot, *state, length, Context::Part::kCheckpoint)) {
+  if (!context_.RestoreSlot(slot, *state, Extent(tokens), Context::Part::kCheckpoint)) {
     store_.Remove(hit.checkpoint);
     if (!in_place) tree_.Attach(slot, root);
     Free(slot);
     return std::nullopt;
   }
   if (in_place) {
-    context_.Truncate(slot, length);
+    context_.Truncate(slot, Position(slot, length));
     tree_.Truncate(slot, length);
     tree_.Wake(slot);
   } else if (has_cells) {
@@ -85,22 +85,24 @@ std::optional<llama_seq_id> KvCache::OccupySnapshot(const std::string& root, std
   const SnapshotStore::State state = store_.StateOf(hit.snapshot);
   const bool has_checkpoint = hit.checkpoint != SnapshotStore::kNone;
   const SnapshotStore::State checkpoint = has_checkpoint ? store_.StateOf(hit.checkpoint) : nullptr;
-  const int64_t whole = store_.Length(hit.snapshot);
+  const std::vector<llama_token> whole = store_.TokensOf(hit.snapshot);
   const auto length = static_cast<int64_t>(tokens.size());
   store_.Touch(hit.snapshot);
-  MakeRoom(whole);
+  MakeRoom(static_cast<int64_t>(whole.size()));
   const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
   tree_.Attach(slot, root);
-  const bool taken = context_.RestoreSlot(slot, *state, whole) &&
-                     (!has_checkpoint || context_.RestoreSlot(slot, *checkpoint, length, Context::Part::kCheckpoint));
+  const bool taken =
+      context_.RestoreSlot(slot, *state, Extent(whole)) &&
+      (!has_checkpoint || context_.RestoreSlot(slot, *checkpoint, Extent(tokens), Context::Part::kCheckpoint));
   if (!taken) {
     store_.Remove(hit.snapshot);
     Free(slot);
     return std::nullopt;
   }
-  if (length < whole) context_.Truncate(slot, length);
   tree_.Append(slot, tokens);
-  if (!has_checkpoint && length == whole) TakeCheckpoint(slot);
+  const bool all = length == static_cast<int64_t>(whole.size());
+  if (!all) context_.Truncate(slot, Position(slot, length));
+  if (!has_checkpoint && all) TakeCheckpoint(slot);
   return slot;
 }
 
@@ -137,7 +139,7 @@ int64_t KvCache::NextMark(llama_seq_id slot, int64_t length) const {
 /// Saves what can't be cut of a slot as it is now.
 SnapshotStore::Id KvCache::TakeCheckpoint(llama_seq_id slot, bool pinned) {
   const int64_t length = tree_.Length(slot);
-  if (context_.memory() == Context::Memory::kPlain || !saving_ || context_.Length(slot) != length) {
+  if (context_.memory() == Context::Memory::kPlain || !saving_ || !IsExact(slot)) {
     return SnapshotStore::kNone;
   }
   const std::string root = tree_.RootOf(slot);
@@ -159,7 +161,7 @@ SnapshotStore::Id KvCache::TakeCheckpoint(llama_seq_id slot, bool pinned) {
 /// it. What another slot or snapshot holds too need not be saved again.
 void KvCache::Stash(llama_seq_id slot) {
   const int64_t length = tree_.Length(slot);
-  if (!saving_ || store_.budget() == 0 || context_.Length(slot) != length) return;
+  if (!saving_ || store_.budget() == 0 || !IsExact(slot)) return;
   const bool pinned = IsKept(slot);
   if (context_.memory() == Context::Memory::kRecurrent) {
     if (pinned || length >= kWorthSaving) MoveSessions(slot, TakeCheckpoint(slot, pinned));

@@ -154,6 +154,7 @@ void Loop::BeginRuns(Plan& plan) {
 
 /// A prefill that comes to a place where the cache wants a checkpoint ends its chunk there.
 void Loop::StopAtMarks(Plan& plan) {
+  if (kind_ == Context::BatchKind::kWholeMedia) return;
   for (PlanRun& run : plan.runs) {
     const llama_seq_id slot = sequences_.at(run.id).slot;
     const auto [first, last] = branches_.equal_range(run.id);
@@ -167,16 +168,19 @@ void Loop::StopAtMarks(Plan& plan) {
 }
 
 void Loop::FillBatch(const Plan& plan) {
-  context_.ClearBatch();
+  context_.ClearBatch(kind_);
   rows_.clear();
   for (const PlanRun& run : plan.runs) {
     const Sequence& sequence = sequences_.at(run.id);
+    const Medium::Span* media = sequence.MediaAt(run.from);
     const int64_t known = run.from + run.count - run.draft;
-    for (int64_t position = run.from; position < run.from + run.count; position++) {
-      const bool sample = run.sample && position + 1 >= known;
-      const llama_token token =
-          position < known ? sequence.tokens()[position] : sequence.draft()[static_cast<size_t>(position - known)];
-      const int row = context_.AddToBatch(token, position, sequence.slot, sample);
+    const int64_t skipped = run.from - sequence.PositionOf(run.from);
+    for (int64_t at = run.from; at < run.from + run.count; at++) {
+      const bool sample = run.sample && at + 1 >= known;
+      const llama_token token = at < known ? sequence.tokens()[at] : sequence.draft()[static_cast<size_t>(at - known)];
+      const int row = media != nullptr ? context_.AddToBatch(*media->chunk, at - media->begin,
+                                                             sequence.PositionOf(media->begin), sequence.slot, sample)
+                                       : context_.AddToBatch(token, at - skipped, sequence.slot, sample);
       if (sample) rows_.try_emplace(run.id, row);
     }
   }
@@ -206,7 +210,8 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
   stats_.steps++;
   stats_.decode_ms += milliseconds;
   adapters_changed_ = changed;
-  if (outcome == Context::Outcome::kDone && !changed) Learn(plan, milliseconds);
+  const bool text = kind_ == Context::BatchKind::kTokens;
+  if (outcome == Context::Outcome::kDone && !changed && text) Learn(plan, milliseconds);
   return outcome;
 }
 

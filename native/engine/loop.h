@@ -106,7 +106,11 @@ class Loop {
   using Sequences = std::map<int64_t, Sequence>;
 
   Plan MakePlan();
-  Plan PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates, int64_t draft_budget);
+  Plan PlanFor(const std::string& adapters, Context::BatchKind kind, std::vector<PlanSequence> candidates,
+               int64_t draft_budget);
+  std::vector<Context::BatchKind> KindsOf(const std::vector<PlanSequence>& candidates) const;
+  Context::BatchKind KindOf(const PlanSequence& candidate) const;
+  void PlaceBoundary(PlanSequence& candidate) const;
   bool ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates, int64_t budget);
   std::vector<PlanSequence> Candidates();
   bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
@@ -143,8 +147,9 @@ class Loop {
   std::array<ThreadState, 5> threads_;  // by the size of the step
   PrefillPace pace_;
   Speculator speculator_;
-  bool drafts_held_ = false;       // for one step
-  bool adapters_changed_ = false;  // with the last decode
+  Context::BatchKind kind_ = Context::BatchKind::kTokens;  // of the last step
+  bool drafts_held_ = false;                               // for one step
+  bool adapters_changed_ = false;                          // with the last decode
   bool broken_ = false;
   EngineStats stats_;
   Clock::time_point decode_started_{};

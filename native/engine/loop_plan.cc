@@ -32,32 +32,69 @@ Plan Loop::MakePlan() {
     entry->second = std::max(entry->second, candidate.priority);
   }
   Plan fallback;
+  const std::vector<Context::BatchKind> kinds = KindsOf(candidates);
   for (const std::string& adapters : turns_.Order(present, Clock::now())) {
-    Plan plan = PlanFor(adapters, candidates, draft_budget);
-    if (!plan.runs.empty()) return plan;
-    if (fallback.preempted.empty()) fallback = std::move(plan);
+    for (const Context::BatchKind kind : kinds) {
+      Plan plan = PlanFor(adapters, kind, candidates, draft_budget);
+      if (!plan.runs.empty()) {
+        kind_ = kind;
+        return plan;
+      }
+      if (fallback.preempted.empty()) fallback = std::move(plan);
+    }
   }
   return fallback;
 }
 
-Plan Loop::PlanFor(const std::string& adapters, std::vector<PlanSequence> candidates, int64_t draft_budget) {
+/// What there is to compute, one kind after the other in turns: a decode takes tokens or media.
+std::vector<Context::BatchKind> Loop::KindsOf(const std::vector<PlanSequence>& candidates) const {
+  constexpr int kKinds = 3;
+  std::vector<Context::BatchKind> kinds;
+  for (int turn = 1; turn <= kKinds; turn++) {
+    const auto kind = static_cast<Context::BatchKind>((static_cast<int>(kind_) + turn) % kKinds);
+    const auto is = [&](const PlanSequence& candidate) { return !candidate.parked && KindOf(candidate) == kind; };
+    if (std::any_of(candidates.begin(), candidates.end(), is)) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
+Context::BatchKind Loop::KindOf(const PlanSequence& candidate) const {
+  return sequences_.at(candidate.id).KindBehind(std::max(candidate.computed, candidate.reusable));
+}
+
+void Loop::PlaceBoundary(PlanSequence& candidate) const {
+  const int64_t computed = std::max(candidate.computed, candidate.reusable);
+  candidate.boundary = sequences_.at(candidate.id).BoundaryBehind(computed);
+  candidate.whole = KindOf(candidate) == Context::BatchKind::kWholeMedia;
+}
+
+Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::vector<PlanSequence> candidates,
+                   int64_t draft_budget) {
   const ContextOptions& context = context_.options();
   int64_t own = 0;
+  bool delays = false;  // somebody who generates waits for the step
   for (PlanSequence& candidate : candidates) {
     own += candidate.own;
-    candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters;
+    candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters || KindOf(candidate) != kind;
+    delays = delays || (candidate.generating && candidate.waits && !candidate.parked);
   }
   BudgetLimits limits = LimitsOf(candidates);
   limits.added_ms = options_.step_target_ms;
   limits.most = context.micro_batch_size;
-  const PlanLimits plan_limits{.batch_size = context.batch_size,
-                               .max_sequences = context.max_sequences,
-                               .cells = context.cells,
-                               .shared = cache_.live_cells() - own,
-                               .prefill_budget = PrefillBudget(pace_, limits),
-                               .brief_budget = BriefBudget(pace_, limits),
-                               .draft_budget = draft_budget};
+  PlanLimits plan_limits{.batch_size = context.batch_size,
+                         .max_sequences = context.max_sequences,
+                         .cells = context.cells,
+                         .shared = cache_.live_cells() - own,
+                         .prefill_budget = PrefillBudget(pace_, limits),
+                         .brief_budget = BriefBudget(pace_, limits),
+                         .draft_budget = draft_budget};
+  if (kind == Context::BatchKind::kWholeMedia) {
+    plan_limits.batch_size = std::min(context.batch_size, context.micro_batch_size);  // none may be cut in two
+  } else if (kind == Context::BatchKind::kMedia && delays) {
+    plan_limits.batch_size = std::min(context.batch_size, plan_limits.prefill_budget);
+  }
   Plan plan = PlanStep(candidates, plan_limits);
+  if (kind != Context::BatchKind::kTokens) return plan;
   if (!ProposeDrafts(plan, candidates, draft_budget)) return plan;
   return PlanStep(std::move(candidates), plan_limits);
 }
@@ -76,6 +113,7 @@ std::vector<PlanSequence> Loop::Candidates() {
     }
     candidates.push_back(sequence.Planned());
     candidates.back().own = cache_.OwnCells(sequence.slot);
+    PlaceBoundary(candidates.back());
     if (!sequence.parked() && candidates.back().known - candidates.back().computed > 1) leaders.push_back(&sequence);
   }
   std::stable_sort(waiting.begin(), waiting.end(),
@@ -88,6 +126,7 @@ std::vector<PlanSequence> Loop::Candidates() {
     candidates.push_back(sequence->Planned());
     candidates.back().reusable = hit.length;
     candidates.back().taken = hit.live;
+    PlaceBoundary(candidates.back());
     leaders.push_back(sequence);
   }
   return candidates;

@@ -15,6 +15,10 @@ auto Rank(const PlanSequence& sequence) {
 
 int64_t Gap(const PlanSequence& sequence) { return sequence.known - sequence.computed; }
 
+int64_t ToBoundary(const PlanSequence& sequence) {
+  return (sequence.boundary > 0 ? sequence.boundary : sequence.known) - sequence.computed;
+}
+
 class Planner {
  public:
   Planner(std::vector<PlanSequence> sequences, const PlanLimits& limits)
@@ -64,11 +68,12 @@ class Planner {
   /// Runs up to `wanted` tokens of sequence `i`, taking cells from lower ranks if there are none. Returns the count.
   int64_t Run(size_t i, int64_t wanted) {
     PlanSequence& sequence = sequences_[i];
-    if (batch_left_ == 0 || wanted <= 0) return 0;
-    while (free_cells_ == 0) {
+    const int64_t least = sequence.whole ? ToBoundary(sequence) : 1;
+    if (batch_left_ < least || wanted <= 0) return 0;
+    while (free_cells_ < least) {
       if (!PreemptBelow(i)) return 0;
     }
-    const int64_t count = std::min({wanted, batch_left_, free_cells_});
+    const int64_t count = std::min({std::max(wanted, least), batch_left_, free_cells_, ToBoundary(sequence)});
     plan_.runs.push_back({sequence.id, sequence.computed, count, count == Gap(sequence), 0});
     free_cells_ -= count;
     batch_left_ -= count;

@@ -19,6 +19,8 @@ struct PlanSequence {
   int64_t arrival = 0;      // order of arrival, unique
   bool generating = false;  // has produced a token before
   int64_t draft = 0;        // tokens proposed behind the known ones, to be verified in the same step
+  int64_t boundary = 0;  // where a run of it ends at the latest, since what follows is computed otherwise; 0: nowhere
+  bool whole = false;    // and not before
 };
 
 struct PlanLimits {
@@ -61,10 +63,13 @@ int64_t DraftedTokens(const Plan& plan);
 ///
 /// A sequence may start from tokens that lie computed already; its first run then begins behind them.
 ///
+/// What must be computed in one go, up to a boundary, waits until the cells for all of it are free, whatever the budgets.
+///
 /// Proposed tokens take what is left: they run only in steps without prompts, and leave the cells alone that admitted
 /// prompts and the next token of every running sequence will need.
 ///
-/// REQUIRES: known > computed for every sequence, and known <= cells. Pure: equal input gives equal output.
+/// REQUIRES: known > computed for every sequence, and known <= cells; a boundary lies behind what is computed, and what is
+/// whole fits into a batch. Pure: equal input gives equal output.
 Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits);
 
 }  // namespace llamero

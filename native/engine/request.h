@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/adapter_set.h"
+#include "media/medium.h"
 
 namespace llamero {
 
@@ -47,8 +48,9 @@ struct Shift {
 
 /// One generation, as it enters the queue.
 struct Request {
-  std::vector<llama_token> tokens;
-  int64_t max_tokens = -1;  // -1: until the context is full
+  std::vector<llama_token> tokens;  // also ids of media, all of them within `media`
+  std::vector<Medium::Span> media;  // in the order of the tokens
+  int64_t max_tokens = -1;          // -1: until the context is full
   std::vector<std::string> stops;
   bool ignore_end = false;
   SamplerSpec sampler;

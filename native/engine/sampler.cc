@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/logits.h"
+#include "engine/media_run.h"
 #include "failure.h"
 
 namespace llamero {
@@ -83,6 +84,7 @@ Sampler::Sampler(std::shared_ptr<const Model> model, const SamplerSpec& spec, bo
   if (ignore_end) forbidden_.insert(forbidden_.end(), model_->end_tokens().begin(), model_->end_tokens().end());
   const size_t window = std::max(spec.repeat_last_n, spec.dry_multiplier > 0 ? spec.dry_last_n : 0);
   for (const llama_token token : prompt.last(std::min(prompt.size(), window))) {
+    if (IsMedia(token)) continue;
     recent_.Add(token);
     llama_sampler_accept(chain_.get(), token);
   }

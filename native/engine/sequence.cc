@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/media_run.h"
 #include "failure.h"
 
 namespace llamero {
@@ -13,6 +14,7 @@ Sequence::Sequence(int64_t id, Request request, std::shared_ptr<const Model> mod
       sampler_(model_, request_.sampler, request_.ignore_end, request_.tokens),
       text_(request_.stops),
       tokens_(std::move(request_.tokens)),
+      media_(std::move(request_.media)),
       drafter_(request_.draft_tokens, request_.adapt_drafts),
       prompt_size_(static_cast<int64_t>(tokens_.size())),
       submitted_(submitted) {}
@@ -25,6 +27,40 @@ PlanSequence Sequence::Planned() const {
           .priority = request_.priority,
           .arrival = id_,
           .generating = generated_ > 0};
+}
+
+const Medium::Span* Sequence::MediaAt(int64_t index) const {
+  for (const Medium::Span& span : media_) {
+    if (index >= span.begin && index < span.begin + span.chunk->tokens) return &span;
+  }
+  return nullptr;
+}
+
+int64_t Sequence::PositionOf(int64_t index) const {
+  int64_t position = index;
+  for (const auto& [begin, chunk] : media_) {
+    if (begin + chunk->tokens <= index) position -= chunk->tokens - chunk->positions;
+  }
+  return position;
+}
+
+Context::BatchKind Sequence::KindBehind(int64_t computed) const {
+  const Medium::Span* span = MediaAt(computed);
+  if (span == nullptr) return Context::BatchKind::kTokens;
+  return span->chunk->whole ? Context::BatchKind::kWholeMedia : Context::BatchKind::kMedia;
+}
+
+int64_t Sequence::BoundaryBehind(int64_t computed) const {
+  if (const Medium::Span* span = MediaAt(computed)) return span->begin + span->chunk->tokens;
+  for (const auto& [begin, chunk] : media_) {
+    if (begin > computed) return begin;
+  }
+  return 0;
+}
+
+void Sequence::Propose(std::vector<llama_token> draft) {
+  draft.erase(std::find_if(draft.begin(), draft.end(), IsMedia), draft.end());
+  draft_ = std::move(draft);
 }
 
 bool Sequence::parked() const { return acknowledged >= 0 && generated_ - acknowledged >= request_.buffer_tokens; }
@@ -79,10 +115,20 @@ void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point no
 bool Sequence::ShiftIfFull() {
   const Shift& shift = request_.shift;
   if (shift.at == 0 || static_cast<int64_t>(tokens_.size()) < shift.at) return false;
-  const auto first = tokens_.begin() + shift.keep;
-  tokens_.erase(first, first + shift.drop);
+  // Media go or stay as a whole.
+  const int64_t from = WholeLength(tokens_, shift.keep);
+  const int64_t end = WholeLengthAfter(tokens_, shift.keep + shift.drop);
+  DropMedia(from, end - from);
+  tokens_.erase(tokens_.begin() + from, tokens_.begin() + end);
   drafter_.Restart();
   return true;
+}
+
+void Sequence::DropMedia(int64_t from, int64_t count) {
+  std::erase_if(media_, [&](const Medium::Span& span) { return span.begin >= from && span.begin < from + count; });
+  for (Medium::Span& span : media_) {
+    if (span.begin >= from + count) span.begin -= count;
+  }
 }
 
 void Sequence::Stop(FinishReason reason, Clock::time_point now, News& news) {

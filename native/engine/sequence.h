@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/disk_tier.h"
 #include "engine/drafter.h"
 #include "engine/news.h"
@@ -39,6 +40,13 @@ class Sequence {
   /// Tokens it began with.
   int64_t prompt_size() const { return prompt_size_; }
   bool parked() const;
+  /// The media that token `index` belongs to; none if it is one of the vocabulary's.
+  const Medium::Span* MediaAt(int64_t index) const;
+  /// The position of token `index` of text, or of the beginning of media.
+  int64_t PositionOf(int64_t index) const;
+  /// What has to be computed behind the first `computed` tokens, and where that ends; 0: nowhere before the last token.
+  Context::BatchKind KindBehind(int64_t computed) const;
+  int64_t BoundaryBehind(int64_t computed) const;
   bool wants_progress() const { return request_.progress && generated_ == 0; }
 
   const std::string& cache_root() const { return request_.cache_root; }
@@ -77,7 +85,8 @@ class Sequence {
   bool asks_model() const { return drafter_.most() > 0 && request_.draft_model; }
   /// Most tokens that it may still say; none: as many as the context holds.
   std::optional<int64_t> tokens_left() const;
-  void Propose(std::vector<llama_token> draft) { draft_ = std::move(draft); }
+  /// Of an earlier place that media follow only what stands before them is taken.
+  void Propose(std::vector<llama_token> draft);
   const std::vector<llama_token>& draft() const { return draft_; }
   /// The first `count` tokens of the draft were computed.
   void Drafted(int64_t count) { draft_tokens_ += count; }
@@ -87,6 +96,7 @@ class Sequence {
   Finish End(FinishReason reason, Clock::time_point now) const;
 
  private:
+  void DropMedia(int64_t from, int64_t count);
   void Stop(FinishReason reason, Clock::time_point now, News& news);
 
   int64_t id_;
@@ -95,6 +105,7 @@ class Sequence {
   Sampler sampler_;
   TextAssembler text_;
   std::vector<llama_token> tokens_;
+  std::vector<Medium::Span> media_;
   Drafter drafter_;
   std::vector<llama_token> draft_;
   int64_t draft_tokens_ = 0;

@@ -9,17 +9,19 @@ const publicHeaders = /^((llama|llama-cpp|gguf|mtmd|mtmd-helper|ggml(-[a-z]+)?|n
 const systemHeaders = /^((dlfcn|fcntl|pthread|sched|unistd|windows|immintrin|arm_neon)\.h|(sys|mach)\/\w+\.h)$/
 
 /**
- * Headers of llama.cpp's `common/` that we use, and of ggml's CPU backend, which our kernels are part of: each behind one
- * file, so that an upgrade touches that file alone.
+ * Headers of llama.cpp's `common/` that we use, of ggml's CPU backend, which our kernels are part of, and of decoders that
+ * llama.cpp brings along: each behind one file, so that an upgrade touches that file alone.
  */
 const commonHeaders = [
   'chat.h',
   'ggml-cpu-impl.h',
   'imatrix-loader.h',
   'json-schema-to-grammar.h',
+  'miniaudio/miniaudio.h',
   'ngram-cache.h',
   'sampling.h',
   'speculative.h',
+  'stb/stb_image.h',
 ]
 
 interface Include {

@@ -173,6 +173,7 @@ describe('generate', () => {
     })
     expect(addon.engine().requests[0]).toEqual({
       tokens: Int32Array.of(256, 120),
+      media: [],
       maxTokens: 7,
       stop: ['a', 'b'],
       ignoreEos: false,

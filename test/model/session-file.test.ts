@@ -11,6 +11,7 @@ const saved: SavedSession = {
     text: 'hé!',
     tokens: Int32Array.of(1, 2),
     marks: [{ messages: 1, characters: 3, tokens: 2 }],
+    media: [{ characters: 1, tokens: 1, length: 4, digest: 'd' }],
   },
   leftOut: 1,
   tokens: Int32Array.of(1, 2, 3),

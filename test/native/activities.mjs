@@ -1,5 +1,5 @@
 // What an addon can be in the middle of when its environment ends. Each resolves once it is under way.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import { chatInput, createEngine, Inbox, loadModel, requestFor, tokenize } from './bare-addon.mjs'
 
@@ -115,6 +115,23 @@ export const activities = {
     await embedding(setting)
   },
 
+  async 'encoding images'(setting) {
+    await encoding(setting)
+  },
+
+  async 'generating from an image whose projector was closed'(setting) {
+    const { addon, engine, inbox, projector, encoded, kept, prompt } = await encoding(setting)
+    const medium = await encoded[0]
+    const tokens = [...prompt, ...addon.mediumTokens(medium), ...prompt]
+    const media = [{ at: prompt.length, medium }]
+    const options = { media, bufferTokens: 1e6, maxTokens: setting.tokens }
+    const id = addon.engineSubmit(engine, requestFor(tokens, options))
+    addon.mediumRelease(medium)
+    addon.projectorClose(projector)
+    kept.push(inbox.begun(id))
+    await inbox.begun(id)
+  },
+
   async 'closing an embedder'(setting) {
     const { addon, embedder, kept, model } = await embedding(setting)
     kept.push(addon.embedderClose(embedder), addon.embedderClose(embedder))
@@ -185,6 +202,19 @@ async function embedding({ addon, path, kept, tokens }) {
   for (let calls = 0; calls < 5; calls++) kept.push(run().catch(() => undefined))
   while (tokens === -1 && addon.embedderStats(embedder).steps < 2) await new Promise((resolve) => setImmediate(resolve))
   return { addon, embedder, kept, model }
+}
+
+/** An engine with a projector that encodes an image several times over. */
+async function encoding(setting) {
+  const { addon, model, path, ...others } = { ...(await generating(setting)), path: setting.path }
+  const options = { path: `${path}.mmproj`, useGpu: false, threads: 1, cacheBytes: 0, mostTogether: 512 }
+  const projector = await addon.projectorLoad(model, options)
+  const image = readFileSync(`${path}.png`)
+  const encode = (number) =>
+    addon.mediumEncode(projector, 'image', new Uint8Array(32).fill(number), image, addon.createCancelFlag())
+  const encoded = [1, 2, 3, 4].map(encode)
+  others.kept.push(projector, ...encoded.map((one) => one.catch(() => undefined)))
+  return { addon, model, projector, encoded, ...others }
 }
 
 /** An engine with the model and a prompt for it. */

@@ -82,6 +82,7 @@ export const noRoot = { cacheKey: '', adapters: [] }
 export function requestFor(tokens, options = {}) {
   return {
     tokens: Int32Array.from(tokens),
+    media: [],
     maxTokens: -1,
     stop: [],
     ignoreEos: true,

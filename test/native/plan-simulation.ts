@@ -112,6 +112,8 @@ function planned(live: Live, time: number, cells: number): PlanSequence {
     arrival: id,
     generating: generated > 0,
     draft: generates ? Math.max(0, Math.min(job.draft, job.outputs - generated - 1, cells - known)) : 0,
+    boundary: 0,
+    whole: false,
   }
 }
 

@@ -15,7 +15,7 @@ const limits: PlanLimits = {
 }
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
-  const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id }
+  const place = { id, known, computed, own: computed, reusable: 0, taken: 0, arrival: id, boundary: 0, whole: false }
   return { ...place, parked: false, waits: false, priority: 0, generating: computed > 0, draft: 0, ...more }
 }
 
@@ -35,6 +35,31 @@ describe('the plan of one step', () => {
     ['a lone prompt fills the batch', [sequence(1, 100, 0)], {}, '1:0+64'],
     ['the last chunk of a prompt is sampled', [sequence(1, 100, 64)], {}, '1:64+36*'],
     ['a prompt that fits is one run', [sequence(1, 10, 0)], {}, '1:0+10*'],
+    ['a run ends at its boundary, and is not sampled there', [sequence(1, 100, 0, { boundary: 30 })], {}, '1:0+30'],
+    ['what is whole is one run', [sequence(1, 100, 20, { boundary: 60, whole: true })], {}, '1:20+40'],
+    [
+      'what is whole keeps to no budget, and takes the rest of the batch or waits',
+      [
+        sequence(1, 11, 10),
+        sequence(2, 100, 20, { boundary: 60, whole: true }),
+        sequence(3, 100, 20, { boundary: 60, whole: true }),
+      ],
+      {},
+      '1:10+1* 2:20+40',
+    ],
+    [
+      'what is whole takes cells from those behind it',
+      [sequence(1, 62, 20, { boundary: 60, whole: true }), sequence(2, 31, 30, { waits: true })],
+      { cells: 64 },
+      '1:20+40',
+      [2],
+    ],
+    [
+      'what is whole and has no cells waits',
+      [sequence(1, 31, 30), sequence(2, 62, 20, { boundary: 60, whole: true })],
+      { cells: 64 },
+      '1:30+1*',
+    ],
     ['a decode is a run of one', [sequence(1, 11, 10)], {}, '1:10+1*'],
     [
       'decodes go first and prefill keeps to its budget beside them',

@@ -118,6 +118,7 @@ export async function openRawEngine(
         const produced: number[] = []
         const logprobs: (readonly NativeTokenLogprob[])[] = []
         const id = addon.engineSubmit(engine, {
+          media: [],
           maxTokens: 32,
           stop: [],
           preservedTokens: new Int32Array(),

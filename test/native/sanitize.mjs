@@ -30,7 +30,7 @@ const kinds = {
         'adapters',
         'speculation',
       ],
-      ...['embed'],
+      ...['embed', 'media', 'media-sessions', 'media-requests'],
     ],
   },
   thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'], tests: ['interleaving'] },

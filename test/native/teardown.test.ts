@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { writeMediaBeside } from '../support/media-models.js'
 import { activities } from './activities.mjs'
 import { program, type Ended } from './program.js'
 import { patience, scriptedModelFile } from './test-engine.js'
 
 const model = scriptedModelFile({ layers: 8 })
+beforeAll(() => writeMediaBeside(model()))
 const names = Object.keys(activities)
 const timeout = 120_000 * patience
 

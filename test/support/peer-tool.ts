@@ -5,10 +5,13 @@ import { fileURLToPath } from 'node:url'
 
 const folder = join(fileURLToPath(new URL('../..', import.meta.url)), '.cmake', 'release', 'bin')
 
+/** Where `npm run build:peers` puts a tool. */
+export const peerPath = (name: string): string => join(folder, name)
+
 /** Whether `npm run build:peers` has built a tool of llama.cpp. */
-export const hasPeer = (name: string): boolean => existsSync(join(folder, name))
+export const hasPeer = (name: string): boolean => existsSync(peerPath(name))
 
 /** Runs a tool of llama.cpp in a folder; throws with what it said if it fails. */
 export function runPeer(name: string, args: readonly string[], cwd: string): void {
-  execFileSync(join(folder, name), args, { cwd, stdio: 'pipe' })
+  execFileSync(peerPath(name), args, { cwd, stdio: 'pipe' })
 }

@@ -6,7 +6,10 @@ import { bpeVocabulary, spmVocabulary, wpmVocabulary, type Vocabulary } from './
 export const randomArchitectures = ['llama', 'mistral', 'gemma3', 'phi3', 'qwen2', 'qwen3', 'exaone', 'bert'] as const
 /** Models with a state that can't be cut: recurrent, and hybrid with attention in every second layer. */
 export const statefulArchitectures = ['mamba', 'lfm2'] as const
-export type RandomArchitecture = (typeof randomArchitectures)[number] | (typeof statefulArchitectures)[number]
+/** Models whose positions have several dimensions, for images. */
+export const gridArchitectures = ['qwen2vl'] as const
+export type RandomArchitecture =
+  (typeof randomArchitectures)[number] | (typeof statefulArchitectures)[number] | (typeof gridArchitectures)[number]
 
 export interface RandomModelOptions {
   readonly seed?: number
@@ -130,6 +133,12 @@ const families: Readonly<Record<RandomArchitecture, Family>> = {
     architecture: 'qwen2',
     vocabulary: () => bpeVocabulary('qwen2'),
     metadata: { 'rope.freq_base': f32(1_000_000) },
+    layer: { ...llamaLayer, ...separateBiases },
+  },
+  qwen2vl: {
+    architecture: 'qwen2vl',
+    vocabulary: () => bpeVocabulary('qwen2'),
+    metadata: { 'rope.freq_base': f32(1_000_000), 'rope.dimension_sections': array('int32', [2, 3, 3, 0]) },
     layer: { ...llamaLayer, ...separateBiases },
   },
   qwen3: {

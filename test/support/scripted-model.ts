@@ -16,7 +16,9 @@ export interface ScriptedModelOptions {
   readonly metadata?: Readonly<Record<string, WriterValue | undefined>>
 }
 
-const width = 128
+/** Numbers of its embedding. */
+export const scriptedWidth = 128
+const width = scriptedWidth
 const headWidth = 64
 const units = 256
 /** The pair of rotary dimensions that turns slowest: at this base by less than 1e-7 over 32,768 tokens. */

@@ -1,0 +1,6 @@
+export { fromBase64 } from './data-url.js'
+export { mediaMarker, splitAtMarker } from './marker.js'
+export type { MediaKind } from './fault.js'
+export { checkImage, type ImageSize } from './image-check.js'
+export { checkAudio } from './audio-check.js'
+export { readMedia, type MediaFile, type MediaSource } from './media-file.js'
