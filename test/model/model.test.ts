@@ -216,6 +216,10 @@ describe('generate', () => {
         biasTokens: Int32Array.of(97),
         biasValues: Float32Array.of(-5),
         grammar: 'root ::= "a"',
+        grammarLazy: false,
+        grammarTriggers: [],
+        grammarPrefix: '',
+        thinking: undefined,
       },
     })
   })
@@ -276,9 +280,9 @@ describe('chat', () => {
 
   it('has one BOS where template and vocabulary both bring one', async () => {
     const addon = createFakeAddon()
-    const { chatPrompt } = addon
+    const chatMl = addon.chatPrompt.bind(addon)
     addon.chatPrompt = async (template, input) => ({
-      ...(await chatPrompt(template, input)),
+      ...(await chatMl(template, input)),
       parts: [
         { text: '<s>', trusted: true },
         { text: JSON.parse(input.messagesJson)[0].content, trusted: false },

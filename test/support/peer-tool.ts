@@ -9,6 +9,11 @@ const folder = join(fileURLToPath(new URL('../..', import.meta.url)), '.cmake', 
 export const hasPeer = (name: string): boolean => existsSync(join(folder, name))
 
 /** Runs a tool of llama.cpp in a folder; throws with what it said if it fails. */
-export function runPeer(name: string, args: readonly string[], cwd: string): void {
-  execFileSync(join(folder, name), args, { cwd, stdio: 'pipe' })
+export function runPeer(
+  name: string,
+  args: readonly string[],
+  cwd: string,
+  variables: Readonly<Record<string, string>> = {},
+): void {
+  execFileSync(join(folder, name), args, { cwd, stdio: 'pipe', env: { ...process.env, ...variables } })
 }
