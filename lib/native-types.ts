@@ -3,7 +3,7 @@
  * defaults, ranges); C++ guards memory. All fields are required here, so that nothing has a default on the far side.
  */
 import type { LlameroError } from './errors.js'
-import type { ChatAddon, NativeGrammarTrigger, NativeThinkingTags } from './native-chat-types.js'
+import type { ChatAddon } from './native-chat-types.js'
 import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
 import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
@@ -20,6 +20,7 @@ import type {
 import type { MediaAddon, NativePlacedMedium } from './native-media-types.js'
 import type { QuantizeAddon } from './native-quantize-types.js'
 import type { SchemaAddon } from './native-schema-types.js'
+import type { NativeSampler } from './native-sampler-types.js'
 
 export type { NativeCacheFiles, NativeCacheRoot } from './native-cache-types.js'
 export type * from './native-chat-types.js'
@@ -29,6 +30,7 @@ export type * from './native-policy-types.js'
 export type * from './native-media-types.js'
 export type * from './native-quantize-types.js'
 export type * from './native-schema-types.js'
+export type * from './native-sampler-types.js'
 
 declare const kind: unique symbol
 /** An opaque, type-tagged native object. */
@@ -160,49 +162,6 @@ export interface NativeEngineInfo {
   readonly batchSize: number
   readonly microBatchSize: number
   readonly threads: number
-}
-
-export interface NativeSampler {
-  /** 32 bits; the caller has replaced "random" by a number already. */
-  readonly seed: number
-  readonly temperature: number
-  readonly topK: number
-  readonly topP: number
-  readonly minP: number
-  readonly typicalP: number
-  readonly repeatPenalty: number
-  readonly repeatLastN: number
-  readonly presencePenalty: number
-  readonly frequencyPenalty: number
-  readonly dryMultiplier: number
-  readonly dryBase: number
-  readonly dryAllowedLength: number
-  readonly dryLastN: number
-  readonly dryBreakers: readonly string[]
-  readonly xtcProbability: number
-  readonly xtcThreshold: number
-  /** 0 off, 1 or 2. */
-  readonly mirostat: number
-  readonly mirostatTau: number
-  readonly mirostatEta: number
-  readonly biasTokens: Int32Array
-  readonly biasValues: Float32Array
-  /** GBNF with a rule `root`; '' for none. */
-  readonly grammar: string
-  /** It binds only from a trigger on; see {@link NativeChatGrammar}. */
-  readonly grammarLazy: boolean
-  readonly grammarTriggers: readonly NativeGrammarTrigger[]
-  /** The beginning of the answer that the prompt holds already, if the grammar has to accept it first. */
-  readonly grammarPrefix: string
-  /** Where thinking begins and ends, so that no lazy grammar binds inside it and it can be cut short. */
-  readonly thinking: NativeThinkingLimit | undefined
-}
-
-export interface NativeThinkingLimit extends NativeThinkingTags {
-  /** Most tokens of thinking; -1: no limit. */
-  readonly maxTokens: number
-  /** What is written in its place when they are used up; ends with one of `ends`. */
-  readonly closing: string
 }
 
 export interface NativeRequest extends NativeCacheRoot {

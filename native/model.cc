@@ -57,6 +57,8 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   return std::shared_ptr<const Model>(new Model(std::move(model), options.vocabulary_only));
 }
 
+std::string Model::WrittenPiece(llama_token token) const { return PieceOf(vocab_, token, true); }
+
 Model::Model(llama_model_ptr model, bool vocabulary_only)
     : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())), vocabulary_only_(vocabulary_only) {
   const int size = llama_vocab_n_tokens(vocab_);

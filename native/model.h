@@ -39,6 +39,8 @@ class Model {
 
   /// The bytes of a token; control tokens have none. REQUIRES: IsToken(token).
   const std::string& Piece(llama_token token) const { return pieces_[token]; }
+  /// The bytes of a token, special or not.
+  std::string WrittenPiece(llama_token token) const;
   bool EndsGeneration(llama_token token) const { return llama_vocab_is_eog(vocab_, token); }
   const std::vector<llama_token>& end_tokens() const { return end_tokens_; }
   /// Tokens that the model's author asked never to emit.

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "engine/text.h"
 #include "failure.h"
+#include "thread.h"
 
 namespace llamero {
 namespace {
@@ -175,6 +177,31 @@ std::vector<llama_token> Tokenize(const Model& model, std::span<const TextPart> 
   runs.AddTrusted(text.substr(trusted_from));
   std::vector<llama_token> tokens = runs.Take();
   if (add_special) AddFrame(model, tokens);
+  return tokens;
+}
+
+std::vector<llama_token> TokensOfTemplate(const Model& model, const std::string& text) {
+  constexpr size_t kSafeOnAnyStack = 1024;
+  std::vector<llama_token> tokens;
+  std::optional<Failure> failure;
+  const auto tokenize = [&] {
+    try {
+      const TextPart part{text, true};
+      tokens = Tokenize(model, {&part, 1}, false);
+    } catch (...) {
+      failure = CurrentFailure();
+    }
+  };
+  if (text.size() <= kSafeOnAnyStack) {
+    tokenize();
+  } else {
+    Thread(tokenize, StackForText(text.size())).Join();
+  }
+  if (failure) throw *failure;
+  const auto begins_with_blank = [](const std::string& some) { return !some.empty() && IsSpace(some.front()); };
+  if (!tokens.empty() && begins_with_blank(model.WrittenPiece(tokens.front())) && !begins_with_blank(text)) {
+    tokens.erase(tokens.begin());
+  }
   return tokens;
 }
 

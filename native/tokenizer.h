@@ -22,6 +22,10 @@ struct TextPart {
 /// REQUIRES: a stack of StackForText(length of the text).
 std::vector<llama_token> Tokenize(const Model& model, std::span<const TextPart> parts, bool add_special);
 
+/// Tokens of text of a template in the middle of a prompt, special ones included: without the blank that some
+/// vocabularies put before a text. Safe on any stack.
+std::vector<llama_token> TokensOfTemplate(const Model& model, const std::string& text);
+
 /// The text of whole tokens, with the vocabulary's own clean-up of spaces. REQUIRES: every id is a token of the model.
 std::string Detokenize(const Model& model, std::span<const llama_token> tokens, bool remove_special,
                        bool render_special);

@@ -7,8 +7,12 @@
 namespace llamero {
 namespace {
 
-// Templates, tools and answers may nest as deep as the limits on them allow, and what reads them recurses.
-constexpr size_t kStack = size_t{64} << 20;
+/// What reads templates and JSON recurses, and JSON may open a list with every byte.
+size_t StackFor(size_t bytes) {
+  constexpr size_t kBase = size_t{64} << 20;
+  constexpr size_t kPerByte = 1024;
+  return kBase + kPerByte * bytes;
+}
 
 ToolChoice ToToolChoice(const std::string& choice) {
   if (choice == "auto") return ToolChoice::kAuto;
@@ -95,12 +99,12 @@ Napi::Value ChatTemplateParse(const Napi::CallbackInfo& info) {
     const auto model = OpenModel(info[0]);
     const std::string source = ToString(info[1]);
     using Parsed = std::shared_ptr<const ChatTemplate>;
-    return Job<Parsed>::Start(info.Env(),
-                              {.work = [=] { return std::make_shared<const ChatTemplate>(model, source); },
-                               .convert = [](Napi::Env env, Parsed& parsed) -> Napi::Value {
-                                 return ToHandle(env, std::make_shared<ChatTemplateHandle>(ChatTemplateHandle{parsed}));
-                               },
-                               .stack_bytes = kStack});
+    return Job<Parsed>::Start(info.Env(), {.work = [=] { return std::make_shared<const ChatTemplate>(model, source); },
+                                           .convert = [](Napi::Env env, Parsed& parsed) -> Napi::Value {
+                                             return ToHandle(
+                                                 env, std::make_shared<ChatTemplateHandle>(ChatTemplateHandle{parsed}));
+                                           },
+                                           .stack_bytes = StackFor(0)});
   });
 }
 
@@ -123,10 +127,12 @@ Napi::Value ChatPromptMake(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto chat_template = FromHandle<ChatTemplateHandle>(info[0])->chat_template;
     const ChatInput input = ToChatInput(info[1]);
-    return Job<ChatPrompt>::Start(
-        info.Env(), {.work = [=] { return chat_template->Prompt(input); },
-                     .convert = [](Napi::Env env, ChatPrompt& prompt) { return ToPrompt(env, prompt); },
-                     .stack_bytes = kStack});
+    const size_t bytes =
+        input.messages_json.size() + input.tools_json.size() + input.schema_json.size() + input.variables_json.size();
+    return Job<ChatPrompt>::Start(info.Env(),
+                                  {.work = [=] { return chat_template->Prompt(input); },
+                                   .convert = [](Napi::Env env, ChatPrompt& prompt) { return ToPrompt(env, prompt); },
+                                   .stack_bytes = StackFor(bytes)});
   });
 }
 
@@ -135,10 +141,10 @@ Napi::Value ChatAnswerParse(const Napi::CallbackInfo& info) {
     const auto format = FromHandle<ChatFormatHandle>(info[0])->format;
     const std::string text = ToString(info[1]);
     const bool is_partial = ToBool(info[2]);
-    return Job<ChatAnswer>::Start(
-        info.Env(), {.work = [=] { return format->Parse(text, is_partial); },
-                     .convert = [](Napi::Env env, ChatAnswer& answer) { return ToAnswer(env, answer); },
-                     .stack_bytes = kStack});
+    return Job<ChatAnswer>::Start(info.Env(),
+                                  {.work = [=] { return format->Parse(text, is_partial); },
+                                   .convert = [](Napi::Env env, ChatAnswer& answer) { return ToAnswer(env, answer); },
+                                   .stack_bytes = StackFor(0)});
   });
 }
 

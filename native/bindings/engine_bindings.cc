@@ -12,6 +12,30 @@
 namespace llamero {
 namespace {
 
+int64_t ToToken(const Napi::Value& value, const Model& model) {
+  const int64_t token = ToInteger(value);
+  if (!model.IsToken(token)) {
+    throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+  }
+  return token;
+}
+
+GrammarTrigger ToTrigger(const Napi::Value& value, const Model& model) {
+  const Napi::Object given = ToObject(value);
+  if (StringOf(given, "kind") == "pattern") return {StringOf(given, "pattern")};
+  return {"", static_cast<llama_token>(ToToken(given.Get("token"), model))};
+}
+
+std::optional<ThinkingSpec> ToThinking(const Napi::Value& value) {
+  if (value.IsUndefined()) return std::nullopt;
+  const Napi::Object given = ToObject(value);
+  return ThinkingSpec{.start = StringOf(given, "start"),
+                      .ends = ArrayOf(given.Get("ends"), ToString),
+                      .prefix = StringOf(given, "prefix"),
+                      .max_tokens = IntegerOf(given, "maxTokens"),
+                      .closing = StringOf(given, "closing")};
+}
+
 SamplerSpec ToSampler(const Napi::Value& value, const Model& model) {
   const Napi::Object given = ToObject(value);
   const auto number = [&](const char* key) { return static_cast<float>(NumberOf(given, key)); };
@@ -37,7 +61,12 @@ SamplerSpec ToSampler(const Napi::Value& value, const Model& model) {
                    .mirostat_tau = number("mirostatTau"),
                    .mirostat_eta = number("mirostatEta"),
                    .biases = {},
-                   .grammar = StringOf(given, "grammar")};
+                   .grammar = StringOf(given, "grammar"),
+                   .grammar_lazy = BoolOf(given, "grammarLazy"),
+                   .grammar_triggers = ArrayOf(given.Get("grammarTriggers"),
+                                               [&](const Napi::Value& trigger) { return ToTrigger(trigger, model); }),
+                   .grammar_prefix = StringOf(given, "grammarPrefix"),
+                   .thinking = ToThinking(given.Get("thinking"))};
   const auto tokens = IntegersOf(given.Get("biasTokens"));
   const auto values = FloatsOf(given.Get("biasValues"));
   if (tokens.size() != values.size()) throw Failure("ERR_INTERNAL", "Biases and their tokens differ in number.");
@@ -88,7 +117,8 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .adapters = ToAdapterSet(given.Get("adapters"), model),
                   .draft_tokens = std::max<int64_t>(0, IntegerOf(given, "draftTokens")),
                   .adapt_drafts = BoolOf(given, "adaptDrafts"),
-                  .draft_model = BoolOf(given, "draftModel")};
+                  .draft_model = BoolOf(given, "draftModel"),
+                  .preserved_tokens = IntegersOf(given.Get("preservedTokens"))};
   request.media = ToMedia(given.Get("media"), request.tokens, model);
   request.cache_root = request.adapters->Root(StringOf(given, "cacheKey"));
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");

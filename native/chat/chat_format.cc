@@ -1,8 +1,9 @@
 #include "chat/chat_format.h"
 
-#include <chat.h>
-
 #include <exception>
+#include <utility>
+
+#include "chat/common_chat.h"
 
 namespace llamero {
 

@@ -10,7 +10,7 @@ struct common_chat_params;
 namespace llamero {
 
 struct ToolCall {
-  std::string id;         // "" where the model gives none
+  std::string id;  // "" where the model gives none
   std::string name;
   std::string arguments;  // JSON; its beginning in a partial answer
 };
@@ -18,8 +18,8 @@ struct ToolCall {
 /// An answer taken apart.
 struct ChatAnswer {
   std::string content;
-  std::string reasoning;
-  std::vector<ToolCall> tool_calls;
+  std::string reasoning = {};
+  std::vector<ToolCall> tool_calls = {};
 };
 
 /// How answers to one prompt are taken apart: llama.cpp's parser for the template, tools and schema of that prompt.

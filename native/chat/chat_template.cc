@@ -1,11 +1,10 @@
 #include "chat/chat_template.h"
 
-#include <chat-auto-parser.h>
-#include <chat.h>
-
 #include <algorithm>
+#include <chrono>
 #include <exception>
 
+#include "chat/common_chat.h"
 #include "chat/template_failure.h"
 #include "failure.h"
 
@@ -35,8 +34,7 @@ common_chat_templates_inputs ToUpstream(const ChatInput& input) {
   inputs.json_schema = input.schema_json;
   inputs.grammar = input.grammar;
   inputs.enable_thinking = input.thinking;
-  inputs.reasoning_format =
-      input.separate_thinking ? COMMON_REASONING_FORMAT_DEEPSEEK : COMMON_REASONING_FORMAT_NONE;
+  inputs.reasoning_format = input.separate_thinking ? COMMON_REASONING_FORMAT_DEEPSEEK : COMMON_REASONING_FORMAT_NONE;
   const common_json variables = common_json::parse(input.variables_json);
   for (const auto& [name, value] : variables.items()) inputs.chat_template_kwargs[name] = value.dump();
   inputs.add_generation_prompt = input.add_generation_prompt;
@@ -45,6 +43,18 @@ common_chat_templates_inputs ToUpstream(const ChatInput& input) {
   inputs.now = std::chrono::system_clock::time_point(std::chrono::milliseconds(input.now_ms));
   inputs.mark_prompt = true;
   return inputs;
+}
+
+// Steps of llama.cpp's Jinja engine, some 100 ns each. An analysis takes some 40,000 with the largest templates that we
+// know, a message of a conversation some hundreds.
+constexpr int64_t kSteps = 1'000'000;
+constexpr int64_t kStepsPerMessage = 1000;
+constexpr int64_t kStepsPerByte = 2;
+
+int64_t StepsFor(const ChatInput& input, const common_chat_templates_inputs& inputs) {
+  const size_t bytes = input.messages_json.size() + input.tools_json.size() + input.variables_json.size();
+  const size_t items = inputs.messages.size() + inputs.tools.size();
+  return kSteps + kStepsPerMessage * static_cast<int64_t>(items) + kStepsPerByte * static_cast<int64_t>(bytes);
 }
 
 bool AsksForCalls(const common_chat_templates_inputs& inputs) {
@@ -73,8 +83,7 @@ std::string WithoutMarks(std::string marked) {
 
 /// The token whose text this is, if it is one.
 llama_token TokenOf(const Model& model, const std::string& text) {
-  const TextPart part{text, true};
-  const auto tokens = Tokenize(model, {&part, 1}, false);
+  const auto tokens = TokensOfTemplate(model, text);
   return tokens.size() == 1 ? tokens.front() : LLAMA_TOKEN_NULL;
 }
 
@@ -129,6 +138,7 @@ struct ChatTemplate::Compiled {
 
 ChatTemplate::ChatTemplate(const std::shared_ptr<const Model>& model, const std::string& source) : model_(model) {
   try {
+    const jinja::budget_scope budget(kSteps);
     auto templates = common_chat_templates_init(model->get(), source);
     common_chat_templates_analyze(templates.get());
     const auto capabilities = common_chat_templates_get_caps(templates.get());
@@ -145,7 +155,8 @@ ChatTemplate::ChatTemplate(const std::shared_ptr<const Model>& model, const std:
     }
     compiled_ = std::make_unique<const Compiled>(Compiled{std::move(templates)});
   } catch (...) {
-    throw TemplateFailure();
+    const char* own = llama_model_chat_template(model->get(), nullptr);
+    throw TemplateFailure(source.empty() && own != nullptr ? own : source);
   }
 }
 
@@ -156,6 +167,7 @@ ChatPrompt ChatTemplate::Prompt(const ChatInput& input) const {
   if (!model) throw Failure("ERR_DISPOSED", "The model was closed; load it again.");
   try {
     const common_chat_templates_inputs inputs = ToUpstream(input);
+    const jinja::budget_scope budget(StepsFor(input, inputs));
     common_chat_params params = compiled_->Apply(inputs);
     params.generation_prompt = WithoutMarks(std::move(params.generation_prompt));
 
@@ -180,7 +192,7 @@ ChatPrompt ChatTemplate::Prompt(const ChatInput& input) const {
     }
     return prompt;
   } catch (...) {
-    throw TemplateFailure();
+    throw TemplateFailure(info_.source);
   }
 }
 

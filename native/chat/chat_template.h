@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "chat/chat_format.h"
+#include "engine/request.h"
 #include "model.h"
 #include "tokenizer.h"
 
@@ -42,12 +43,6 @@ struct ChatInput {
   int64_t now_ms = 0;  // since 1970
 };
 
-/// When a lazy grammar begins to bind: at a token, or where a regular expression is found in the answer.
-struct GrammarTrigger {
-  std::string pattern;  // "": the token
-  llama_token token = LLAMA_TOKEN_NULL;
-};
-
 struct ThinkingTags {
   std::string start;
   std::vector<std::string> ends;
@@ -56,13 +51,13 @@ struct ThinkingTags {
 
 struct ChatPrompt {
   std::vector<TextPart> parts;
-  std::string grammar;
+  std::string grammar = {};
   bool grammar_lazy = false;
-  std::vector<GrammarTrigger> triggers;
-  std::string grammar_prefix;
-  std::vector<llama_token> preserved_tokens;
+  std::vector<GrammarTrigger> triggers = {};
+  std::string grammar_prefix = {};
+  std::vector<llama_token> preserved_tokens = {};
   std::vector<std::string> stops;
-  std::optional<ThinkingTags> thinking;
+  std::optional<ThinkingTags> thinking = {};
   std::shared_ptr<const ChatFormat> format;
   bool is_plain = false;
 };

@@ -1,7 +1,9 @@
 #include "chat/template_failure.h"
 
+#include <algorithm>
 #include <string_view>
 
+#include "chat/common_chat.h"
 #include "tokenizer.h"
 
 namespace llamero {
@@ -39,17 +41,26 @@ std::string ReasonIn(std::string_view text) {
   return std::string(text);
 }
 
-}  // namespace
-
-Failure TemplateFailure() {
-  const Failure failure = CurrentFailure("ERR_TEMPLATE");
-  if (failure.code() != "ERR_TEMPLATE") return failure;
-  const std::string_view text = failure.what();
-  const std::string place = PlaceIn(text);
-  std::string reason = ReasonIn(text);
+Failure FailureAt(const std::string& place, std::string reason) {
   if (reason.size() > kMostBytes) reason = reason.substr(0, kMostBytes) + " …";
   const std::string at = place.empty() ? "" : " at " + place;
   return Failure("ERR_TEMPLATE", "The chat template failed" + at + ": " + WellFormedUtf8(reason) + ".");
+}
+
+}  // namespace
+
+Failure TemplateFailure(const std::string& source) {
+  try {
+    throw;
+  } catch (const jinja::limit_exceeded& exceeded) {
+    if (exceeded.pos == std::string::npos) return FailureAt("", exceeded.message);
+    const auto before = std::string_view(source).substr(0, exceeded.pos);
+    return FailureAt("line " + std::to_string(1 + std::count(before.begin(), before.end(), '\n')), exceeded.message);
+  } catch (...) {
+    const Failure failure = CurrentFailure("ERR_TEMPLATE");
+    if (failure.code() != "ERR_TEMPLATE") return failure;
+    return FailureAt(PlaceIn(failure.what()), ReasonIn(failure.what()));
+  }
 }
 
 }  // namespace llamero

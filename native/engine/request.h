@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,21 @@
 #include "media/medium.h"
 
 namespace llamero {
+
+/// When a lazy grammar begins to bind: at a token, or where a regular expression is found in the answer.
+struct GrammarTrigger {
+  std::string pattern;  // "": the token
+  llama_token token = LLAMA_TOKEN_NULL;
+};
+
+/// Where an answer thinks, and for how long it may.
+struct ThinkingSpec {
+  std::string start;
+  std::vector<std::string> ends;
+  std::string prefix;  // the beginning of the answer that the prompt holds already
+  int64_t max_tokens = -1;
+  std::string closing;  // dictated when they are used up
+};
 
 /// How the next token is chosen; ranges are checked in TypeScript, meanings are llama.cpp's.
 struct SamplerSpec {
@@ -36,6 +52,10 @@ struct SamplerSpec {
   float mirostat_eta = 0;
   std::vector<llama_logit_bias> biases;
   std::string grammar;
+  bool grammar_lazy = false;  // it binds from a trigger on, and never inside thinking
+  std::vector<GrammarTrigger> grammar_triggers;
+  std::string grammar_prefix;  // the beginning of the answer that the grammar has to accept first
+  std::optional<ThinkingSpec> thinking;
 };
 
 /// What a sequence drops so that its answer can go on: at `at` tokens, `drop` of them behind the first `keep`. How many
@@ -64,9 +84,10 @@ struct Request {
   int64_t session = 0;        // whose prefix this continues and becomes; 0: nobody's
   Shift shift = {};
   std::shared_ptr<const AdapterSet> adapters;
-  int64_t draft_tokens = 0;  // most tokens that a step may propose and verify; 0: none
-  bool adapt_drafts = true;  // propose as many as pay; else always as many as there are
-  bool draft_model = true;   // ask the engine's draft model too, if it has one
+  int64_t draft_tokens = 0;                        // most tokens that a step may propose and verify; 0: none
+  bool adapt_drafts = true;                        // propose as many as pay; else always as many as there are
+  bool draft_model = true;                         // ask the engine's draft model too, if it has one
+  std::vector<llama_token> preserved_tokens = {};  // special ones that are written out
 };
 
 struct TokenLogprob {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 
 #include "engine/logits.h"
 #include "engine/media_run.h"
 #include "failure.h"
+#include "tokenizer.h"
 
 namespace llamero {
 namespace {
@@ -52,9 +54,29 @@ llama_sampler_ptr MakeChain(const Model& model, const SamplerSpec& spec) {
   return chain;
 }
 
-llama_sampler_ptr MakeGrammar(const Model& model, const std::string& grammar) {
-  if (grammar.empty()) return nullptr;
-  llama_sampler_ptr sampler(llama_sampler_init_grammar(model.vocab(), grammar.c_str(), "root"));
+llama_sampler* InitGrammar(const Model& model, const SamplerSpec& spec) {
+  if (!spec.grammar_lazy) return llama_sampler_init_grammar(model.vocab(), spec.grammar.c_str(), "root");
+  std::vector<const char*> patterns;
+  std::vector<llama_token> tokens;
+  for (const GrammarTrigger& trigger : spec.grammar_triggers) {
+    if (trigger.pattern.empty()) {
+      tokens.push_back(trigger.token);
+    } else {
+      patterns.push_back(trigger.pattern.c_str());
+    }
+  }
+  return llama_sampler_init_grammar_lazy_patterns(model.vocab(), spec.grammar.c_str(), "root", patterns.data(),
+                                                  patterns.size(), tokens.data(), tokens.size());
+}
+
+llama_sampler_ptr MakeGrammar(const Model& model, const SamplerSpec& spec) {
+  if (spec.grammar.empty()) return nullptr;
+  llama_sampler_ptr sampler;
+  try {
+    sampler.reset(InitGrammar(model, spec));
+  } catch (const std::exception&) {
+    throw Failure("ERR_GRAMMAR", "A trigger of the grammar is no regular expression that C++ understands.");
+  }
   if (!sampler) throw Failure("ERR_GRAMMAR", "llama.cpp refused the grammar; check its syntax (GBNF, a rule 'root').");
   return sampler;
 }
@@ -80,7 +102,7 @@ Sampler::Sampler(std::shared_ptr<const Model> model, const SamplerSpec& spec, bo
       greedy_(spec.temperature <= 0 && spec.mirostat == 0 && spec.dry_multiplier <= 0),
       needs_whole_row_(spec.mirostat > 0 || spec.dry_multiplier > 0),
       chain_(MakeChain(*model_, spec)),
-      grammar_(MakeGrammar(*model_, spec.grammar)) {
+      grammar_(MakeGrammar(*model_, spec)) {
   if (ignore_end) forbidden_.insert(forbidden_.end(), model_->end_tokens().begin(), model_->end_tokens().end());
   const size_t window = std::max(spec.repeat_last_n, spec.dry_multiplier > 0 ? spec.dry_last_n : 0);
   for (const llama_token token : prompt.last(std::min(prompt.size(), window))) {
@@ -88,6 +110,9 @@ Sampler::Sampler(std::shared_ptr<const Model> model, const SamplerSpec& spec, bo
     recent_.Add(token);
     llama_sampler_accept(chain_.get(), token);
   }
+  if (spec.thinking) thinking_.emplace(model_, *spec.thinking);
+  if (!grammar_ || spec.grammar_lazy || spec.grammar_prefix.empty()) return;
+  for (const llama_token token : TokensOfTemplate(*model_, spec.grammar_prefix)) AcceptInGrammar(token);
 }
 
 Sampler::Choice Sampler::Sample(std::span<float> row, int logprobs) {
@@ -99,15 +124,48 @@ Sampler::Choice Sampler::Sample(std::span<float> row, int logprobs) {
 
   Adjust(row);
   Choice choice;
-  choice.token = grammar_ ? DrawWithGrammar(row) : Draw(row);
+  choice.token = Choose(row);
   if (logprobs >= 0) {
     choice.logprobs.push_back({choice.token, raw[choice.token] - sum.value});
     choice.logprobs.insert(choice.logprobs.end(), best.begin(), best.end());
   }
-  recent_.Add(choice.token);
-  if (!greedy_) llama_sampler_accept(chain_.get(), choice.token);
-  if (grammar_) llama_sampler_accept(grammar_.get(), choice.token);
+  Accept(choice.token);
   return choice;
+}
+
+llama_token Sampler::Choose(std::span<const float> row) {
+  if (thinking_) {
+    if (const auto dictated = thinking_->dictated()) return *dictated;
+  }
+  return grammar_binds() ? DrawWithGrammar(row) : Draw(row);
+}
+
+/// Inside thinking a lazy grammar neither binds nor looks for its triggers.
+bool Sampler::grammar_binds() const { return grammar_ && !(spec_.grammar_lazy && thinking_ && thinking_->inside()); }
+
+void Sampler::Accept(llama_token token) {
+  recent_.Add(token);
+  if (!greedy_) llama_sampler_accept(chain_.get(), token);
+  const bool binds = grammar_binds();
+  if (thinking_) {
+    // The tag that ends thinking may begin what triggers the grammar.
+    const std::vector<llama_token> end_tag = thinking_->Accept(token);
+    if (grammar_ && !binds) {
+      for (const llama_token each : end_tag) AcceptInGrammar(each);
+    }
+  }
+  if (binds) AcceptInGrammar(token);
+}
+
+/// llama.cpp throws when nothing of the grammar is left, and would abort at a token that ends the generation too early.
+/// Such a token is the last one: no grammar needs to see it.
+void Sampler::AcceptInGrammar(llama_token token) {
+  if (model_->EndsGeneration(token)) return;
+  try {
+    llama_sampler_accept(grammar_.get(), token);
+  } catch (const std::exception&) {
+    throw Failure("ERR_GRAMMAR", "The answer has come to a text that its grammar does not allow.");
+  }
 }
 
 /// Bias and penalties: the same arithmetic as llama.cpp's samplers, on the few entries that they concern.

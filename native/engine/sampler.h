@@ -4,11 +4,13 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/request.h"
+#include "engine/thinking.h"
 #include "model.h"
 
 namespace llamero {
@@ -34,7 +36,7 @@ class RecentTokens {
 /// setting needs one.
 class Sampler {
  public:
-  /// Throws Failure: ERR_GRAMMAR for a grammar that llama.cpp refuses.
+  /// Throws Failure: ERR_GRAMMAR for a grammar that llama.cpp refuses, or that refuses its prefix.
   Sampler(std::shared_ptr<const Model> model, const SamplerSpec& spec, bool ignore_end,
           std::span<const llama_token> prompt);
 
@@ -45,16 +47,21 @@ class Sampler {
   };
 
   /// Chooses from a row of logits, one per token of the vocabulary, and remembers the choice. Changes the row.
-  /// `logprobs` alternatives are reported, none if negative. Throws Failure: ERR_ENGINE_CRASHED if no logit is finite.
+  /// `logprobs` alternatives are reported, none if negative. Throws Failure: ERR_ENGINE_CRASHED if no logit is finite,
+  /// ERR_GRAMMAR if the grammar can't go on.
   Choice Sample(std::span<float> row, int logprobs);
 
  private:
   void Adjust(std::span<float> row) const;
+  llama_token Choose(std::span<const float> row);
   llama_token Draw(std::span<const float> row);
   llama_token DrawWithGrammar(std::span<const float> row);
   void FillCandidates(std::span<const float> row);
   void FillTopCandidates(std::span<const float> row, size_t k);
   llama_token Select();
+  bool grammar_binds() const;
+  void Accept(llama_token token);
+  void AcceptInGrammar(llama_token token);
 
   std::shared_ptr<const Model> model_;
   SamplerSpec spec_;
@@ -64,6 +71,7 @@ class Sampler {
   bool needs_whole_row_;
   llama_sampler_ptr chain_;
   llama_sampler_ptr grammar_;
+  std::optional<Thinking> thinking_;
   std::vector<llama_token_data> candidates_;
   bool sorted_ = false;
 };

@@ -102,7 +102,9 @@ void Sequence::Advance(std::span<float> row, int64_t cells, Clock::time_point no
   if (request_.logprobs >= 0) news.logprobs.push_back(std::move(choice.logprobs));
 
   if (!request_.ignore_end && model_->EndsGeneration(choice.token)) return Stop(FinishReason::kStop, now, news);
-  StopMatcher::Outcome outcome = text_.Add(model_->Piece(choice.token));
+  const auto& preserved = request_.preserved_tokens;
+  const bool written = std::find(preserved.begin(), preserved.end(), choice.token) != preserved.end();
+  StopMatcher::Outcome outcome = text_.Add(written ? model_->WrittenPiece(choice.token) : model_->Piece(choice.token));
   news.text += outcome.text;
   if (outcome.stopped) {
     news.finish = End(FinishReason::kStop, now);

@@ -15,6 +15,8 @@ class Utf8Assembler {
   std::string Add(std::string_view bytes);
   /// What is left, as U+FFFD if it was the start of a character.
   std::string Finish();
+  /// Whether it has the start of a character.
+  bool holds() const { return !held_.empty(); }
 
  private:
   std::string held_;

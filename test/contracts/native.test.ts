@@ -13,9 +13,11 @@ const systemHeaders = /^((dlfcn|fcntl|pthread|sched|unistd|windows|immintrin|arm
  * llama.cpp brings along: each behind one file, so that an upgrade touches that file alone.
  */
 const commonHeaders = [
+  'chat-auto-parser.h',
   'chat.h',
   'ggml-cpu-impl.h',
   'imatrix-loader.h',
+  'jinja/limits.h',
   'json-schema-to-grammar.h',
   'miniaudio/miniaudio.h',
   'ngram-cache.h',

@@ -281,9 +281,9 @@ describe('chat', () => {
 
   it('has one BOS where template and vocabulary both bring one', async () => {
     const addon = createFakeAddon()
-    const { chatPrompt } = addon
+    const chatMl = addon.chatPrompt.bind(addon)
     addon.chatPrompt = async (template, input) => ({
-      ...(await chatPrompt(template, input)),
+      ...(await chatMl(template, input)),
       parts: [
         { text: '<s>', trusted: true },
         { text: JSON.parse(input.messagesJson)[0].content, trusted: false },

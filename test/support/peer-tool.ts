@@ -12,6 +12,11 @@ export const peerPath = (name: string): string => join(folder, name)
 export const hasPeer = (name: string): boolean => existsSync(peerPath(name))
 
 /** Runs a tool of llama.cpp in a folder; throws with what it said if it fails. */
-export function runPeer(name: string, args: readonly string[], cwd: string): void {
-  execFileSync(peerPath(name), args, { cwd, stdio: 'pipe' })
+export function runPeer(
+  name: string,
+  args: readonly string[],
+  cwd: string,
+  variables: Readonly<Record<string, string>> = {},
+): void {
+  execFileSync(peerPath(name), args, { cwd, stdio: 'pipe', env: { ...process.env, ...variables } })
 }
