@@ -42,6 +42,9 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   params.load_mode = options.memory_map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
   params.vocab_only = options.vocabulary_only;
   params.check_tensors = options.check_tensors;
+  MetadataOverrides overrides = options.metadata_overrides;
+  overrides.push_back(NoOverride());
+  params.kv_overrides = overrides.data();
   params.progress_callback = OnProgress;
   params.progress_callback_user_data = &state;
 

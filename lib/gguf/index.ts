@@ -18,6 +18,7 @@ export { readGguf, type GgufFile, type GgufPart, type ReadGgufOptions } from './
 export { validateModel, type ValidateModelOptions } from './model-check.js'
 export { formatCount, summarizeModel, type ModelSummary } from './model-summary.js'
 export { checkImatrix } from './imatrix-check.js'
+export { metadataOverrides, type MetadataOverrides } from './ollama-metadata.js'
 export { readGgufModel } from './split.js'
 export type { GgufStrings } from './string-array.js'
 export type { GgufTensor } from './tensor.js'

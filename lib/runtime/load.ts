@@ -1,4 +1,5 @@
 import { LlameroError } from '../errors.js'
+import { metadataOverrides } from '../gguf/index.js'
 import { openModel, withDefaults, type Model, type ModelOptions } from '../model/index.js'
 import { Store } from '../store/index.js'
 import {
@@ -53,9 +54,16 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const settings = model && (await storedSettings(store, model, options.signal))
   const draftPath =
     draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
-  if (draftPath !== undefined) await judgedFile(draftPath, options)
+  const draftFile = draftPath === undefined ? undefined : await judgedFile(draftPath, options)
   return openModel(
-    { path, draftPath, adapterJudge: adapterJudge(file), ...(settings && { brought: settings.brought }) },
+    {
+      path,
+      metadataOverrides: metadataOverrides(file),
+      draftPath,
+      draftMetadataOverrides: draftFile === undefined ? [] : metadataOverrides(draftFile),
+      adapterJudge: adapterJudge(file),
+      ...(settings && { brought: settings.brought }),
+    },
     withDefaults(modelOptions, settings?.load ?? {}),
   )
 }

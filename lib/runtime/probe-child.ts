@@ -3,6 +3,7 @@
  * generates a few tokens or embeds a text. Whatever kills it here would have killed the program.
  */
 import { LlameroError } from '../errors.js'
+import type { MetadataOverrides } from '../gguf/index.js'
 import { openModel } from '../model/index.js'
 import { nativeAddon } from '../native.js'
 import type { ProbeReply, ProbeTask } from './probe.js'
@@ -10,10 +11,10 @@ import type { ProbeReply, ProbeTask } from './probe.js'
 const sample = 'Hello, wörld! 你好 🌍\n\t  123,456.78 <|im_end|> e\u0301'
 const decodedTokens = 8
 
-async function probe({ path, weights }: ProbeTask): Promise<ProbeReply> {
+async function probe({ path, metadataOverrides, weights }: ProbeTask): Promise<ProbeReply> {
   try {
-    await tokenizeSample(path)
-    if (weights) await computeSample(path)
+    await tokenizeSample(path, metadataOverrides)
+    if (weights) await computeSample(path, metadataOverrides)
     return { passed: true }
   } catch (error) {
     if (error instanceof LlameroError) return { passed: false, code: error.code, message: error.message }
@@ -21,7 +22,7 @@ async function probe({ path, weights }: ProbeTask): Promise<ProbeReply> {
   }
 }
 
-async function tokenizeSample(path: string): Promise<void> {
+async function tokenizeSample(path: string, metadataOverrides: MetadataOverrides): Promise<void> {
   const addon = nativeAddon()
   const model = await addon.modelLoad(
     {
@@ -30,6 +31,7 @@ async function tokenizeSample(path: string): Promise<void> {
       memoryMap: true,
       vocabularyOnly: true,
       checkTensors: false,
+      metadataOverrides,
       cancelFlag: addon.createCancelFlag(),
     },
     () => undefined,
@@ -41,8 +43,11 @@ async function tokenizeSample(path: string): Promise<void> {
   addon.modelClose(model)
 }
 
-async function computeSample(path: string): Promise<void> {
-  const model = await openModel({ path }, { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 })
+async function computeSample(path: string, metadataOverrides: MetadataOverrides): Promise<void> {
+  const model = await openModel(
+    { path, metadataOverrides },
+    { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 },
+  )
   try {
     await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
     if (model.info.canGenerate)

@@ -8,12 +8,13 @@ import { freemem } from 'node:os'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorCodes, LlameroError, type ErrorCode } from '../errors.js'
-import type { GgufFile } from '../gguf/index.js'
+import { metadataOverrides, type GgufFile, type MetadataOverrides } from '../gguf/index.js'
 import { probeKey, probeRecord, type ProbeRecord } from './probe-record.js'
 
 /** What the parent sends to the child. */
 export interface ProbeTask {
   readonly path: string
+  readonly metadataOverrides: MetadataOverrides
   /** Whether to load the weights too. */
   readonly weights: boolean
 }
@@ -52,7 +53,7 @@ export async function probeModel(path: string, file: GgufFile, options: ProbeOpt
   const limits = options.limits ?? defaultLimits(file.sizeBytes)
   // Repacked weights lie in memory twice, and the parent's own load is still to come.
   const weights = 2 * file.sizeBytes < freemem()
-  await runProbe({ path, weights }, limits, options.signal)
+  await runProbe({ path, metadataOverrides: metadataOverrides(file), weights }, limits, options.signal)
   await record.add(key)
 }
 
