@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
 import { Claims } from './claims.js'
 import { digestHex, parseDigest, type Digest } from './digest.js'
@@ -37,6 +37,12 @@ export interface IngestOptions {
   /** A last look at the finished temporary file; what it throws keeps the bytes out of the store. */
   readonly check?: ((path: string) => Promise<void>) | undefined
 }
+
+/**
+ * Who maps a blob into memory ends when it is cut short, so that nobody shall write to it by mistake. Windows would not
+ * let read-only files be replaced or removed.
+ */
+const finishedMode = process.platform === 'win32' ? 0o644 : 0o444
 
 /**
  * The store's content-addressed files. A file named `sha256-<hex>` is verified and durable from the moment that it has
@@ -236,7 +242,7 @@ export class Blobs {
       }
       // A failed flush may have lost pages that later flushes would call clean: the bytes are dropped, never retried.
       await onDisk(work, async () => {
-        await file.chmod(0o644)
+        await file.chmod(finishedMode)
         await file.sync()
       })
       return { digest: actual, sizeBytes: size }
@@ -264,9 +270,11 @@ export class Blobs {
     const near = nearBlobPath(this.#directory, digest, await newToken())
     try {
       await copyFile(temporary, near)
+      await chmod(near, 0o600)
       const file = await open(near, 'r+')
       try {
         if ((await hashFile(file)) !== digest) throw new LlameroError('ERR_DIGEST')
+        await file.chmod(finishedMode)
         await file.sync()
       } finally {
         await file.close()

@@ -160,7 +160,7 @@ describe('a registry that wants proof', () => {
     ['on this machine by name', (_: string, other: string) => `http://localhost:${other.split(':')[1] ?? ''}/token`],
     ['on the link', () => 'http://169.254.169.254/token'],
     ['that is none', () => ''],
-  ])('N1: at a realm %s gets nothing, and nobody is asked', async (_, realm) => {
+  ])('N1, N5: at a realm %s gets nothing, and nobody is asked', async (_, realm) => {
     let connections = 0
     const other = createServer((socket) => {
       connections += 1
