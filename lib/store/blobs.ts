@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { chmod, copyFile, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+import { chmod, copyFile, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import { Claims } from './claims.js'
 import { digestHex, parseDigest, type Digest } from './digest.js'
 import { diskFailure, onDisk, syncDirectory, systemCode, writeFully, type DiskWork } from './disk.js'
@@ -137,8 +138,8 @@ export class Blobs {
     const work = this.#work('write a blob', options.sizeBytes)
     const temporary = temporaryPath(this.#directory, await newToken())
     await onDisk(work, async () => {
-      await mkdir(blobsDirectory(this.#directory), { recursive: true, mode: 0o755 })
-      await mkdir(ingestDirectory(this.#directory), { recursive: true, mode: 0o755 })
+      await makeDirectory(blobsDirectory(this.#directory))
+      await makeDirectory(ingestDirectory(this.#directory))
       await sweepTemporaries(this.#directory)
     })
     try {
@@ -163,7 +164,7 @@ export class Blobs {
     const path = temporaryPath(this.#directory, await newToken())
     return onDisk(this.#work('make a temporary folder'), async () => {
       await sweepTemporaries(this.#directory)
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      await makeDirectory(path, 0o700)
       return path
     })
   }
