@@ -75,9 +75,11 @@ export {
   type XtcOptions,
 } from './model/index.js'
 export {
+  checkWeights,
   load,
   quantizationTypes,
   quantize,
+  type DamagedWeights,
   type JudgeOptions,
   type LoadOptions,
   type QuantizeOptions,

@@ -1,5 +1,5 @@
 /** The part of the native boundary that converts model files. */
-import type { NativeCancelFlag } from './native-types.js'
+import type { NativeCancelFlag, NativeMetadataOverride } from './native-types.js'
 
 export interface NativeQuantizeOptions {
   /** A model file that was judged; of a split one the first part. */
@@ -16,6 +16,8 @@ export interface NativeQuantizeOptions {
   /** What the target's metadata calls it. */
   readonly imatrixName: string
   readonly threads: number
+  /** Of the source; the target has them in its metadata. */
+  readonly metadataOverrides: readonly NativeMetadataOverride[]
   readonly cancelFlag: NativeCancelFlag
 }
 

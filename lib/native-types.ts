@@ -7,6 +7,7 @@ import type { ChatAddon } from './native-chat-types.js'
 import type { NativeCacheFiles, NativeCacheRoot, NativeCacheStats } from './native-cache-types.js'
 import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
+import type { NativeLoadOptions } from './native-load-types.js'
 import type {
   BudgetLimits,
   NativeMemoryNeed,
@@ -26,6 +27,7 @@ export type { NativeCacheFiles, NativeCacheRoot } from './native-cache-types.js'
 export type * from './native-chat-types.js'
 export type * from './native-draft-types.js'
 export type * from './native-embedder-types.js'
+export type * from './native-load-types.js'
 export type * from './native-policy-types.js'
 export type * from './native-media-types.js'
 export type * from './native-quantize-types.js'
@@ -63,17 +65,6 @@ export interface BackendReport {
   /** The CPU module in use, such as `zen4`. */
   readonly cpuModule: string
   readonly devices: readonly NativeDevice[]
-}
-
-export interface NativeLoadOptions {
-  readonly path: string
-  /** Layers on a GPU; -1: all. */
-  readonly gpuLayers: number
-  readonly memoryMap: boolean
-  /** Only vocabulary and metadata; such a model cannot make an engine. */
-  readonly vocabularyOnly: boolean
-  readonly checkTensors: boolean
-  readonly cancelFlag: NativeCancelFlag
 }
 
 export interface NativeModelInfo {

@@ -7,6 +7,7 @@
 
 #include "failure.h"
 #include "log.h"
+#include "metadata_override.h"
 
 namespace llamero {
 namespace {
@@ -20,26 +21,6 @@ std::vector<float> MeansOf(const common_imatrix_entry& entry) {
     means[i] = count > 0 ? entry.sums[i] / count : 1;
   }
   return means;
-}
-
-llama_model_kv_override Override(const char* key) {
-  llama_model_kv_override made{};
-  std::copy_n(key, std::char_traits<char>::length(key), made.key);
-  return made;
-}
-
-llama_model_kv_override TextOverride(const char* key, const std::string& text) {
-  llama_model_kv_override made = Override(key);
-  made.tag = LLAMA_KV_OVERRIDE_TYPE_STR;
-  std::copy_n(text.data(), std::min(text.size(), sizeof made.val_str - 1), made.val_str);
-  return made;
-}
-
-llama_model_kv_override NumberOverride(const char* key, int64_t number) {
-  llama_model_kv_override made = Override(key);
-  made.tag = LLAMA_KV_OVERRIDE_TYPE_INT;
-  made.val_i64 = number;
-  return made;
 }
 
 }  // namespace
@@ -65,7 +46,6 @@ Imatrix::Imatrix(const std::string& path, const std::string& name) {
   if (!loaded.datasets.empty()) metadata_.push_back(TextOverride("quantize.imatrix.dataset", loaded.datasets[0]));
   metadata_.push_back(NumberOverride("quantize.imatrix.entries_count", static_cast<int64_t>(columns_.size())));
   if (loaded.chunk_count > 0) metadata_.push_back(NumberOverride("quantize.imatrix.chunks_count", loaded.chunk_count));
-  metadata_.push_back(Override(""));
 }
 
 }  // namespace llamero

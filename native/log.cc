@@ -71,4 +71,13 @@ std::string LogCapture::Reason(const std::string& fallback) const {
   return fallback;
 }
 
+std::vector<std::string> LogCapture::LinesEndingIn(std::string_view ending) const {
+  std::vector<std::string> found;
+  for (const std::string& line : captured.lines) {
+    const std::string text = WithoutPrefix(line);
+    if (text.ends_with(ending)) found.push_back(text.substr(0, text.size() - ending.size()));
+  }
+  return found;
+}
+
 }  // namespace llamero

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace llamero {
 
@@ -18,6 +20,9 @@ class LogCapture {
 
   /// The last error line without llama.cpp's function prefix, or `fallback`.
   std::string Reason(const std::string& fallback) const;
+
+  /// Every error line that ends with `ending`, without prefix and ending.
+  std::vector<std::string> LinesEndingIn(std::string_view ending) const;
 };
 
 }  // namespace llamero

@@ -1,6 +1,8 @@
 #include "model.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "failure.h"
 #include "log.h"
@@ -23,6 +25,17 @@ bool OnProgress(float fraction, void* data) noexcept {
   return !state->cancelled.load(std::memory_order_relaxed);
 }
 
+/// `tensors` reads "tensor 'output.weight'" and so on.
+void RefuseTensors(const std::vector<std::string>& tensors) {
+  if (tensors.empty()) return;
+  constexpr size_t kMostNamed = 16;
+  std::string named;
+  for (size_t i = 0; i < std::min(tensors.size(), kMostNamed); i++) named += (i == 0 ? "" : ", ") + tensors[i];
+  if (tensors.size() > kMostNamed) named += " and " + std::to_string(tensors.size() - kMostNamed) + " more";
+  throw Failure("ERR_MODEL_INVALID", "The model file is not valid: it holds weights that are no numbers in " + named +
+                                         "; fetch it again, or ask its maker.");
+}
+
 std::string PieceOf(const llama_vocab* vocab, llama_token token, bool special) {
   char buffer[256];
   const int length = llama_token_to_piece(vocab, token, buffer, sizeof buffer, 0, special);
@@ -42,12 +55,18 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   params.load_mode = options.memory_map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
   params.vocab_only = options.vocabulary_only;
   params.check_tensors = options.check_tensors;
+  // Repacked weights are checked one by one, up to the first that is wrong.
+  params.use_extra_bufts = !options.check_tensors;
+  MetadataOverrides overrides = options.metadata_overrides;
+  overrides.push_back(NoOverride());
+  params.kv_overrides = overrides.data();
   params.progress_callback = OnProgress;
   params.progress_callback_user_data = &state;
 
   const LogCapture log;
   llama_model_ptr model(llama_model_load_from_file(options.path.c_str(), params));
   if (cancelled.load()) throw Failure("ERR_CANCELLED", "Loading the model was cancelled.");
+  if (!model && options.check_tensors) RefuseTensors(log.LinesEndingIn(" has invalid data"));
   if (!model) {
     throw Failure("ERR_MODEL_REJECTED", "llama.cpp refused the model: " + log.Reason("it gave no reason") + ".");
   }

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "metadata_override.h"
+
 namespace llamero {
 
 struct ModelOptions {
@@ -18,6 +20,8 @@ struct ModelOptions {
   bool memory_map = true;
   bool vocabulary_only = false;
   bool check_tensors = false;
+  /// Without the end of a list.
+  MetadataOverrides metadata_overrides;
 };
 
 /// Loaded weights and what is derived from them once. Immutable, so every thread may read it; contexts share ownership.

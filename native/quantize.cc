@@ -60,10 +60,13 @@ void Convert(const QuantizeOptions& options, const QuantizeProgress& progress, c
   params.only_copy = options.copy;
   params.allow_requantize = options.allow_requantize;
   params.max_buf_size = kBufferBytes;
+  MetadataOverrides overrides = options.metadata_overrides;
   if (imatrix) {
     params.imatrix = imatrix->entries();
-    params.kv_overrides = imatrix->metadata();
+    overrides.insert(overrides.end(), imatrix->metadata().begin(), imatrix->metadata().end());
   }
+  overrides.push_back(NoOverride());
+  params.kv_overrides = overrides.data();
   Watch watch{progress, cancelled};
   try {
     llamero_quantize(options.source.c_str(), options.target.c_str(), &params, OnPiece, &watch);

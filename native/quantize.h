@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "metadata_override.h"
+
 namespace llamero {
 
 struct QuantizeOptions {
@@ -22,6 +24,8 @@ struct QuantizeOptions {
   /// How it is called in the metadata of the target.
   std::string imatrix_name;
   int threads = 1;
+  /// What the source's metadata should say and the target's will; without the end of a list.
+  MetadataOverrides metadata_overrides;
 };
 
 /// Told the fraction that is done, 0 to 1, on the calling thread.

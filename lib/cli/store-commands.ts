@@ -5,7 +5,7 @@ import { listCommand } from './list-command.js'
 import { pruneCommand } from './prune-command.js'
 import { removeCommand } from './remove-command.js'
 import { showCommand, type ShowFlags } from './show-command.js'
-import { verifyCommand } from './verify-command.js'
+import { verifyCommand, type VerifyFlags } from './verify-command.js'
 
 interface CommonFlags {
   readonly verbose?: boolean
@@ -52,8 +52,9 @@ export function addStoreCommands({ add, work, context }: Registration): void {
     .action((models: string[], flags: CommonFlags) => work(flags, () => removeCommand(context, models)))
   add('verify', 'Check that every file of the models holds what it should.')
     .argument('[model...]', `${nameArgument}; all models if left out`)
+    .option('--deep', 'load the models too, and look at every weight')
     .option(...verboseFlag)
-    .action((models: string[], flags: CommonFlags) => work(flags, () => verifyCommand(context, models)))
+    .action((models: string[], flags: VerifyFlags) => work(flags, () => verifyCommand(context, models, flags)))
   add('prune', 'Remove files of the store that no model needs, once they are an hour old.')
     .option(...verboseFlag)
     .action((flags: CommonFlags) => work(flags, () => pruneCommand(context)))

@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import { parseName, type ModelName } from '../store/index.js'
+import { modelNotFound, parseName, type ModelName } from '../store/index.js'
 import { modelNameOf, parseReference } from '../transfer/index.js'
 
 /** The name of a model of the store, as a person types it: as `list` shows it, or as the repository or package it came from. */
@@ -15,10 +15,8 @@ export async function orNotFound<Value>(text: string, quote: '"' | "'", work: Pr
     return await work
   } catch (error) {
     if (!(error instanceof LlameroError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
-    throw new LlameroError(
-      'ERR_MODEL_NOT_FOUND',
-      `model ${quote}${text}${quote} not found. 'llamero list' shows the models that are there.`,
-      { cause: error, details: error.details },
-    )
+    const { directory } = error.details
+    if (typeof directory !== 'string') throw error
+    throw modelNotFound(text, directory, `model ${quote}${text}${quote} not found in ${directory}`, error)
   }
 }

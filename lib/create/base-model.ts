@@ -1,6 +1,13 @@
 import { LlameroError } from '../errors.js'
 import type { GgufFile } from '../gguf/index.js'
-import { mediaTypes, type Layer, type ModelDetails, type ModelName, type StoredModel } from '../store/index.js'
+import {
+  damagedModel,
+  mediaTypes,
+  type Layer,
+  type ModelDetails,
+  type ModelName,
+  type StoredModel,
+} from '../store/index.js'
 import { locate, parseReference, pull, type PullOptions, type Reference } from '../transfer/index.js'
 import type { CreateContext } from './add-file.js'
 
@@ -31,7 +38,7 @@ export async function readBase(context: CreateContext, text: string, options: Ba
   const layers: Layer[] = []
   for (const layer of details.layers) {
     // Whoever removes the base meanwhile leaves these blobs.
-    if (!(await store.blobs.hold(layer.digest, layer.size))) throw damagedBase(details.displayName, layer)
+    if (!(await store.blobs.hold(layer.digest, layer.size))) throw damagedModel(details.displayName, layer.digest)
     report({ status: `using existing layer ${layer.digest}` })
     layers.push({ ...layer, from: details.displayName })
   }
@@ -53,12 +60,4 @@ async function findOrPull(
   for await (const news of pulling) if (news.status !== 'success') report(news)
   const { name }: StoredModel = await pulling
   return name
-}
-
-function damagedBase(model: string, { digest }: Layer): LlameroError {
-  return new LlameroError(
-    'ERR_STORE',
-    `A part of the model ${model} is missing or damaged: blob ${digest}. Pull the model again.`,
-    { details: { model, digest } },
-  )
 }

@@ -4,6 +4,7 @@ import { readString, required } from './field.js'
 import type { GgufFile } from './gguf-file.js'
 import { checkHyperparameters } from './hyperparameters.js'
 import { refuseOllamaForm } from './ollama-form.js'
+import { withOverrides } from './ollama-metadata.js'
 import { splitCount } from './split.js'
 import { hostIsLittleEndian } from './value.js'
 import { checkVocabulary } from './vocabulary.js'
@@ -37,7 +38,8 @@ const otherKinds: Readonly<Record<string, string>> = {
  * @throws LlameroError `ERR_MODEL_INVALID`, naming the key, token or tensor; `ERR_UNSUPPORTED` for an architecture,
  * tokenizer, byte order or kind of file that this build cannot run
  */
-export function validateModel(file: GgufFile, options: ValidateModelOptions = {}): void {
+export function validateModel(given: GgufFile, options: ValidateModelOptions = {}): void {
+  const file = withOverrides(given)
   checkByteOrder(file)
   const kind = readString(file, 'general.type')
   if (kind !== undefined && otherKinds[kind] !== undefined)

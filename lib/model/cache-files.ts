@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { LlameroError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import type { NativeCacheFiles } from '../native-types.js'
 import type { ModelValues } from './model-options.js'
 import type { StateFingerprint } from './state-fingerprint.js'
@@ -13,7 +13,7 @@ export async function cacheFiles(
   if (cacheDirectory === undefined) return undefined
   const directory = resolve(cacheDirectory)
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
   } catch (cause) {
     const reason = (cause as { code?: string }).code ?? String(cause)
     throw new LlameroError(

@@ -1,6 +1,7 @@
 import { availableParallelism, freemem } from 'node:os'
 import { invalidOption } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
+import type { NativeMetadataOverride } from '../native-types.js'
 import { parameters } from '../parameters.js'
 import { abortSignal, boolean, callback, folder, integer, oneOf } from './option-kinds.js'
 import { type OptionTable, type OptionValues, readOptions } from './option-rule.js'
@@ -152,7 +153,9 @@ function defaultCacheBytes(): number {
 /** The files of a model and, if it shall have them, of its draft model and its projector. */
 export interface ModelPaths {
   readonly path: string
+  readonly metadataOverrides: readonly NativeMetadataOverride[]
   readonly draftPath: string | undefined
+  readonly draftMetadataOverrides: readonly NativeMetadataOverride[]
   readonly projector: ProjectorSource | undefined
 }
 
@@ -166,14 +169,13 @@ export interface ProjectorSource {
 
 /** The paths a model is opened from. */
 export function checkPaths(source: unknown): ModelPaths {
-  const { path, draftPath, projector } = (source ?? {}) as {
-    readonly path?: unknown
-    readonly draftPath?: unknown
-    readonly projector?: ProjectorSource
-  }
+  type Given = Partial<Omit<ModelPaths, 'path' | 'draftPath'>> & Readonly<Record<'path' | 'draftPath', unknown>>
+  const { path, draftPath, metadataOverrides, draftMetadataOverrides, projector } = (source ?? {}) as Given
   return {
     path: checkPath(path, 'path'),
+    metadataOverrides: metadataOverrides ?? [],
     draftPath: draftPath === undefined ? undefined : checkPath(draftPath, 'draftPath'),
+    draftMetadataOverrides: draftMetadataOverrides ?? [],
     projector: projector && { path: checkPath(projector.path, 'projector.path'), digest: projector.digest },
   }
 }

@@ -1,5 +1,5 @@
 import { normalizeMessages, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
-import type { Addon, NativeTextPart } from '../native-types.js'
+import type { Addon, NativeMetadataOverride, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
 import type { Adapter } from './adapter.js'
 import { type BroughtAlong, type Defaults, defaultsOf, opened as openedConversation, withDefaults } from './brought.js'
@@ -43,11 +43,15 @@ import type { SessionOptions } from './session-options.js'
 export interface ModelSource {
   /** A GGUF file. */
   readonly path: string
+  /** Metadata that counts instead of what the file says. @default none */
+  readonly metadataOverrides?: readonly NativeMetadataOverride[]
   /**
    * A GGUF file of a smaller model that proposes tokens where a request asks for speculation; see
    * {@link SpeculationOptions}. It must have the same vocabulary, or opening rejects with `ERR_UNSUPPORTED`.
    */
   readonly draftPath?: string | undefined
+  /** The same for the draft model. @default none */
+  readonly draftMetadataOverrides?: readonly NativeMetadataOverride[]
   /** What turns images and audio into what the model reads; without it prompts are text. The file must have been judged. */
   readonly projector?: ProjectorSource | undefined
   /** What judges adapter files for the model; without it there are no adapters from files. */

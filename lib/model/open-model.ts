@@ -5,6 +5,7 @@ import type {
   NativeCacheFiles,
   NativeEngineOptions,
   NativeMemoryNeed,
+  NativeMetadataOverride,
   NativeModel,
   NativeModelInfo,
 } from '../native-types.js'
@@ -63,15 +64,16 @@ const stepTargetMs = 50
 /** Loads the weights and makes the engine; leaves nothing open if it fails or the signal aborts. */
 export async function openNative(
   addon: Addon,
-  { path, draftPath, projector }: ModelPaths,
+  paths: ModelPaths,
   options: ModelValues,
   llamaTag: string,
 ): Promise<OpenedModel> {
+  const { path, draftPath, projector } = paths
   const { signal, keyType, valueType } = options
   const setting = { path: resolve(path), keyType, valueType, llamaTag }
   signal?.throwIfAborted()
   const freeBytes = addon.freeMemory(options.gpuLayers, '/')
-  const native = await loadWeights(addon, path, options)
+  const native = await loadWeights(addon, path, paths.metadataOverrides, options)
   let draft: NativeModel | undefined
   let media: MediaEncoder | undefined
   let engine: Engine | undefined
@@ -79,7 +81,7 @@ export async function openNative(
     const info = addon.modelInfo(native)
     if (draftPath !== undefined) {
       if (!canGenerate(info)) throw doesNotGenerate(info)
-      draft = await loadWeights(addon, draftPath, { ...options, onProgress: undefined })
+      draft = await loadWeights(addon, draftPath, paths.draftMetadataOverrides, { ...options, onProgress: undefined })
     }
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
@@ -121,7 +123,12 @@ export async function openNative(
   }
 }
 
-async function loadWeights(addon: Addon, path: string, options: ModelValues): Promise<NativeModel> {
+async function loadWeights(
+  addon: Addon,
+  path: string,
+  metadataOverrides: readonly NativeMetadataOverride[],
+  options: ModelValues,
+): Promise<NativeModel> {
   const { signal, onProgress } = options
   const cancelFlag = addon.createCancelFlag()
   const unlisten = signal === undefined ? undefined : onAbort(signal, () => addon.cancel(cancelFlag))
@@ -143,6 +150,7 @@ async function loadWeights(addon: Addon, path: string, options: ModelValues): Pr
         memoryMap: options.memoryMap,
         vocabularyOnly: false,
         checkTensors: false,
+        metadataOverrides,
         cancelFlag,
       },
       report,

@@ -1,7 +1,7 @@
 import type { GgufFile } from '../gguf/index.js'
 import type { BroughtAlong, Message, ModelOptions } from '../model/index.js'
 import { isParameterName, parameterOptions, type ParameterValues } from '../parameters.js'
-import { mediaTypes, type ModelDetails, type Store, type StoredModel } from '../store/index.js'
+import { damagedModel, mediaTypes, type ModelDetails, type Store, type StoredModel } from '../store/index.js'
 
 /** What the layers of a stored model say about how it is opened and how it answers. */
 export interface StoredSettings {
@@ -19,6 +19,10 @@ export async function storedSettings(store: Store, model: StoredModel, signal?: 
   const details = await store.show(model.name, signal ? { signal } : {})
   const pathsOf = (wanted: string) =>
     details.layers.filter(({ mediaType }) => mediaType === wanted).map(({ digest }) => store.blobs.path(digest))
+  for (const { mediaType, digest, size } of details.layers) {
+    const isLoaded = mediaType === mediaTypes.adapter || mediaType === mediaTypes.draft
+    if (isLoaded && (await store.blobs.sizeBytes(digest)) !== size) throw damagedModel(details.displayName, digest)
+  }
   const { load, generate } = parameterOptions(parametersOf(details))
   const [draftPath] = pathsOf(mediaTypes.draft)
   const [projectorPath] = pathsOf(mediaTypes.projector)

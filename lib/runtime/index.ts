@@ -1,3 +1,4 @@
+export { checkWeights, type DamagedWeights } from './check-weights.js'
 export { load, type LoadOptions } from './load.js'
 export { defaultModelsDirectory, type ModelsEnvironment } from './models-directory.js'
 export type { JudgeOptions } from './judged-file.js'

@@ -1,6 +1,7 @@
 import { LlameroError } from '../errors.js'
+import { metadataOverrides } from '../gguf/index.js'
 import { openModel, withDefaults, type Model, type ModelOptions } from '../model/index.js'
-import { Store } from '../store/index.js'
+import { modelNotFound, Store } from '../store/index.js'
 import {
   locate,
   parseReference,
@@ -60,13 +61,15 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const settings = model && (await storedSettings(store, model, options.signal))
   const draftPath =
     draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
-  if (draftPath !== undefined) await judgedFile(draftPath, options)
+  const draftFile = draftPath === undefined ? undefined : await judgedFile(draftPath, options)
   const projectorPath = projector ?? settings?.projectorPath
   const judged = projectorPath === undefined ? undefined : await judgedProjector(projectorPath, { path, file }, options)
   return openModel(
     {
       path,
+      metadataOverrides: metadataOverrides(file),
       draftPath,
+      draftMetadataOverrides: draftFile === undefined ? [] : metadataOverrides(draftFile),
       projector: judged,
       adapterJudge: adapterJudge(file),
       ...(settings && { brought: settings.brought }),
@@ -81,11 +84,9 @@ async function findOrPull(store: Store, reference: Reference, options: LoadOptio
   } catch (error) {
     if (!(error instanceof LlameroError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
     if (options.pull === undefined || options.pull === false) {
-      throw new LlameroError(
-        'ERR_MODEL_NOT_FOUND',
-        `The model ${JSON.stringify(reference.text)} is not in the store ${store.directory}. Fetch it with 'llamero pull ${reference.text}', or pass { pull: true }; another store is the option modelsDirectory.`,
-        { cause: error, details: { reference: reference.text, directory: store.directory } },
-      )
+      const { message, details } = modelNotFound(reference.text, store.directory)
+      const options = 'So does the option pull; another store is the option modelsDirectory.'
+      throw new LlameroError('ERR_MODEL_NOT_FOUND', `${message} ${options}`, { cause: error, details })
     }
   }
   const settings = typeof options.pull === 'object' ? options.pull : {}

@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { LlameroError } from '../errors.js'
+import type { MetadataOverrides } from '../gguf/index.js'
 import { openModel, type PromptPart } from '../model/index.js'
 import { nativeAddon } from '../native.js'
 import { blankPng, silentWav } from './probe-media.js'
@@ -18,14 +19,14 @@ const sampleSizes = [
   [600, 3],
 ] as const
 
-async function probe({ path, weights, projector }: ProbeTask): Promise<ProbeReply> {
+async function probe({ path, metadataOverrides, weights, projector }: ProbeTask): Promise<ProbeReply> {
   try {
     if (projector !== undefined) {
-      await encodeSamples(path, projector)
+      await encodeSamples(path, metadataOverrides, projector)
       return { passed: true }
     }
-    await tokenizeSample(path)
-    if (weights) await computeSample(path)
+    await tokenizeSample(path, metadataOverrides)
+    if (weights) await computeSample(path, metadataOverrides)
     return { passed: true }
   } catch (error) {
     if (error instanceof LlameroError) return { passed: false, code: error.code, message: error.message }
@@ -33,7 +34,7 @@ async function probe({ path, weights, projector }: ProbeTask): Promise<ProbeRepl
   }
 }
 
-async function tokenizeSample(path: string): Promise<void> {
+async function tokenizeSample(path: string, metadataOverrides: MetadataOverrides): Promise<void> {
   const addon = nativeAddon()
   const model = await addon.modelLoad(
     {
@@ -42,6 +43,7 @@ async function tokenizeSample(path: string): Promise<void> {
       memoryMap: true,
       vocabularyOnly: true,
       checkTensors: false,
+      metadataOverrides,
       cancelFlag: addon.createCancelFlag(),
     },
     () => undefined,
@@ -53,8 +55,11 @@ async function tokenizeSample(path: string): Promise<void> {
   addon.modelClose(model)
 }
 
-async function computeSample(path: string): Promise<void> {
-  const model = await openModel({ path }, { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 })
+async function computeSample(path: string, metadataOverrides: MetadataOverrides): Promise<void> {
+  const model = await openModel(
+    { path, metadataOverrides },
+    { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 },
+  )
   try {
     await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
     if (model.info.canGenerate)
@@ -68,8 +73,8 @@ async function computeSample(path: string): Promise<void> {
 }
 
 /** Shapes that a projector cuts and scales in different ways, and a second of silence. */
-async function encodeSamples(path: string, projector: string): Promise<void> {
-  const source = { path, projector: { path: projector, digest: '' } }
+async function encodeSamples(path: string, metadataOverrides: MetadataOverrides, projector: string): Promise<void> {
+  const source = { path, metadataOverrides, projector: { path: projector, digest: '' } }
   const model = await openModel(source, { parallel: 1, threads: availableParallelism(), gpuLayers: 0 })
   const run = async (part: PromptPart): Promise<void> => {
     // A text that leaves no room for the medium says nothing about the projector.

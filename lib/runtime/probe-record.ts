@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { open, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { makeDirectory } from '../make-directory.js'
 import type { GgufFile } from '../gguf/index.js'
 import { backendReport, llameroVersion } from '../native.js'
 
@@ -21,7 +22,7 @@ export function probeRecord(directory = join(homedir(), '.llamero', 'probes')): 
       ),
     add: async (key) => {
       try {
-        await mkdir(directory, { recursive: true })
+        await makeDirectory(directory)
         await writeFile(join(directory, key), '')
       } catch {
         // A home that can't be written costs a probe per load, nothing more.

@@ -9,12 +9,13 @@ import { freemem } from 'node:os'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorCodes, LlameroError, type ErrorCode } from '../errors.js'
-import type { GgufFile } from '../gguf/index.js'
+import { metadataOverrides, type GgufFile, type MetadataOverrides } from '../gguf/index.js'
 import { probeKey, probeRecord, type ProbeRecord } from './probe-record.js'
 
 /** What the parent sends to the child. */
 export interface ProbeTask {
   readonly path: string
+  readonly metadataOverrides: MetadataOverrides
   /** Whether to load the weights too. */
   readonly weights: boolean
   /** The projector to try with the model, which then is known already. */
@@ -61,7 +62,7 @@ export async function probeModel(path: string, file: GgufFile, options: ProbeOpt
   const limits = options.limits ?? defaultLimits(file.sizeBytes)
   // Repacked weights lie in memory twice, and the parent's own load is still to come.
   const weights = 2 * file.sizeBytes < freemem()
-  await runProbe({ path, weights }, limits, options.signal)
+  await runProbe({ path, metadataOverrides: metadataOverrides(file), weights }, limits, options.signal)
   await record.add(key)
 }
 
@@ -75,7 +76,8 @@ export async function probeProjector(
   const key = createHash('sha256').update(keys.join()).digest('hex')
   if (await record.has(key)) return
   const bytes = model.file.sizeBytes + projector.file.sizeBytes
-  const task = { path: model.path, weights: true, projector: projector.path }
+  const overrides = metadataOverrides(model.file)
+  const task = { path: model.path, metadataOverrides: overrides, weights: true, projector: projector.path }
   await runProbe(task, limits ?? defaultLimits(bytes), signal)
   await record.add(key)
 }

@@ -3,7 +3,7 @@ import { open, rename, rm, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { LlameroError } from '../errors.js'
-import { checkImatrix, readGguf, summarizeModel, type GgufFile } from '../gguf/index.js'
+import { checkImatrix, metadataOverrides, readGguf, summarizeModel, type GgufFile } from '../gguf/index.js'
 import { nativeAddon } from '../native.js'
 import { locate } from '../transfer/index.js'
 import { Store } from '../store/index.js'
@@ -78,6 +78,7 @@ export async function quantize(source: string, target: string, options: Quantize
       imatrix,
       imatrixName: basename(imatrix),
       threads,
+      metadataOverrides: metadataOverrides(file),
     }
     await cancellable(options, (cancelFlag, report) => addon.quantize({ ...task, cancelFlag }, report))
     const made = await readGguf(temporary, { signal })

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+import { chmod, copyFile, open, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import { Claims } from './claims.js'
 import { digestHex, parseDigest, type Digest } from './digest.js'
 import { diskFailure, onDisk, syncDirectory, systemCode, writeFully, type DiskWork } from './disk.js'
@@ -37,6 +38,12 @@ export interface IngestOptions {
   /** A last look at the finished temporary file; what it throws keeps the bytes out of the store. */
   readonly check?: ((path: string) => Promise<void>) | undefined
 }
+
+/**
+ * Who maps a blob into memory ends when it is cut short, so that nobody shall write to it by mistake. Windows would not
+ * let read-only files be replaced or removed.
+ */
+const finishedMode = process.platform === 'win32' ? 0o644 : 0o444
 
 /**
  * The store's content-addressed files. A file named `sha256-<hex>` is verified and durable from the moment that it has
@@ -131,8 +138,8 @@ export class Blobs {
     const work = this.#work('write a blob', options.sizeBytes)
     const temporary = temporaryPath(this.#directory, await newToken())
     await onDisk(work, async () => {
-      await mkdir(blobsDirectory(this.#directory), { recursive: true, mode: 0o755 })
-      await mkdir(ingestDirectory(this.#directory), { recursive: true, mode: 0o755 })
+      await makeDirectory(blobsDirectory(this.#directory))
+      await makeDirectory(ingestDirectory(this.#directory))
       await sweepTemporaries(this.#directory)
     })
     try {
@@ -157,7 +164,7 @@ export class Blobs {
     const path = temporaryPath(this.#directory, await newToken())
     return onDisk(this.#work('make a temporary folder'), async () => {
       await sweepTemporaries(this.#directory)
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      await makeDirectory(path, 0o700)
       return path
     })
   }
@@ -236,7 +243,7 @@ export class Blobs {
       }
       // A failed flush may have lost pages that later flushes would call clean: the bytes are dropped, never retried.
       await onDisk(work, async () => {
-        await file.chmod(0o644)
+        await file.chmod(finishedMode)
         await file.sync()
       })
       return { digest: actual, sizeBytes: size }
@@ -264,9 +271,11 @@ export class Blobs {
     const near = nearBlobPath(this.#directory, digest, await newToken())
     try {
       await copyFile(temporary, near)
+      await chmod(near, 0o600)
       const file = await open(near, 'r+')
       try {
         if ((await hashFile(file)) !== digest) throw new LlameroError('ERR_DIGEST')
+        await file.chmod(finishedMode)
         await file.sync()
       } finally {
         await file.close()

@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { open, readdir, rm, stat } from 'node:fs/promises'
+import { makeDirectory } from '../make-directory.js'
 import { parseDigest, type Digest } from './digest.js'
 import { onDisk, systemCode } from './disk.js'
 import { claimPath, claimsDirectory, foundPath } from './layout.js'
@@ -49,7 +50,7 @@ export class Claims {
   async #place(digest: Digest): Promise<string> {
     const path = claimPath(this.#directory, digest, await newToken())
     return onDisk({ doing: 'claim a blob', directory: this.#directory }, async () => {
-      await mkdir(claimsDirectory(this.#directory), { recursive: true, mode: 0o755 })
+      await makeDirectory(claimsDirectory(this.#directory))
       await whileReferencesHold(this.#directory, async () => {
         await (await open(path, 'wx', 0o644)).close()
       })

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
-import { open, mkdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LlameroError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 
 /** What an operation on the disk was about, for the error that it may end in. */
 export interface DiskWork {
@@ -103,7 +104,7 @@ export async function writeFully(file: FileHandle, bytes: Uint8Array, position: 
  * the new one: temporary file, fsync, rename, fsync of the folder.
  */
 export async function replaceFile(path: string, temporary: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+  await makeDirectory(dirname(path))
   try {
     const file = await open(temporary, 'wx', 0o644)
     try {

@@ -12,6 +12,7 @@ export {
   type Manifest,
   type ReadManifest,
 } from './manifest.js'
+export { damagedModel, modelNotFound } from './model-fault.js'
 export type { ListedModel, StoreWarning } from './manifest-file.js'
 export type { Capability } from './capabilities.js'
 export { checkModel, describeModel, type ModelConfig, type ModelClaims } from './model-config.js'

@@ -1,6 +1,7 @@
-import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { makeDirectory } from '../make-directory.js'
 import { systemCode } from './disk.js'
 import { livenessOf, newToken, tokenOwner, type ProcessIdentity } from './process-identity.js'
 
@@ -40,7 +41,7 @@ interface Observation {
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<HeldLock> {
   const { signal, onWait, pollMs = 200, silenceMs = 30_000 } = options
   const content = await newToken()
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+  await makeDirectory(dirname(path))
   let last: Observation | undefined
   let quietSince = performance.now()
   for (;;) {

@@ -4,6 +4,7 @@ import type { Digest } from './digest.js'
 import { formatBytes, onDisk, readWithoutWaiting, systemCode } from './disk.js'
 import { manifestPath } from './layout.js'
 import { manifestLimits, parseManifest, type Layer, type ReadManifest } from './manifest.js'
+import { cure, modelNotFound } from './model-fault.js'
 import { displayName, type ModelName } from './name.js'
 
 /** A manifest on disk. */
@@ -44,12 +45,12 @@ export async function readManifestFile(directory: string, name: ModelName): Prom
   return onDisk({ doing: `read the manifest of ${shownName}`, directory }, async () => {
     const path = manifestPath(directory, name)
     const file = await open(path, readWithoutWaiting).catch((error: unknown) => {
-      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw notFound(shownName)
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw modelNotFound(shownName, directory)
       throw error
     })
     try {
       const found = await file.stat()
-      if (!found.isFile()) throw notFound(shownName)
+      if (!found.isFile()) throw modelNotFound(shownName, directory)
       if (found.size > manifestLimits.bytes) throw damaged(shownName, `it has ${formatBytes(found.size)}`)
       return { name, displayName: shownName, bytes: await file.readFile(), modifiedAt: found.mtime }
     } finally {
@@ -78,18 +79,8 @@ export function parseManifestFile({ bytes, displayName: shownName }: ManifestFil
 }
 
 function damaged(shownName: string, reason: string, cause?: unknown): LlameroError {
-  return new LlameroError(
-    'ERR_MANIFEST_INVALID',
-    `The manifest of ${shownName} is damaged: ${reason} Pull the model again to heal it.`,
-    {
-      cause,
-      details: { model: shownName },
-    },
-  )
-}
-
-function notFound(shownName: string): LlameroError {
-  return new LlameroError('ERR_MODEL_NOT_FOUND', `The model ${shownName} is not in the store. Pull it first.`, {
+  return new LlameroError('ERR_MANIFEST_INVALID', `The manifest of ${shownName} is damaged: ${reason} ${cure}`, {
+    cause,
     details: { model: shownName },
   })
 }

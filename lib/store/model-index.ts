@@ -1,6 +1,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LlameroError } from '../errors.js'
 import { systemCode } from './disk.js'
 import { fileToName, manifestsDirectory } from './layout.js'
 import { nameParts, sameName, sameText, type ModelName, type NamePart } from './name.js'
@@ -23,6 +24,7 @@ export async function storedNames(directory: string): Promise<readonly ModelName
  * files are passed over.
  */
 export async function readIndex(directory: string): Promise<ModelIndex> {
+  await requireFolder(directory)
   const index = { names: [], unreachable: [] }
   await walk(manifestsDirectory(directory), [], index)
   return index
@@ -45,6 +47,17 @@ export function storedSpelling(name: ModelName, stored: readonly ModelName[]): M
     model: known('model'),
     tag: known('tag'),
   }
+}
+
+/** A store that is not there yet has no models; a file in its place is a mistake in its path. */
+export async function requireFolder(directory: string): Promise<void> {
+  const found = await stat(directory).catch(() => undefined)
+  if (found === undefined || found.isDirectory()) return
+  throw new LlameroError(
+    'ERR_STORE',
+    `The model store ${directory} is not a folder; name the folder of models, as LLAMERO_MODELS or modelsDirectory.`,
+    { details: { directory } },
+  )
 }
 
 interface GrowingIndex {

@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises'
+import { open, readdir, rm, stat, type FileHandle } from 'node:fs/promises'
+import { makeDirectory } from '../make-directory.js'
 import type { Digest } from './digest.js'
 import { onDisk, systemCode, writeFully } from './disk.js'
 import { foundPath, ingestDirectory, partPath, partPrefix, type PartIdentity } from './layout.js'
@@ -50,7 +51,7 @@ export class PartialFiles {
     }
     const path = this.path(target, part)
     const { file, size } = await onDisk(work, async () => {
-      await mkdir(ingestDirectory(this.#directory), { recursive: true, mode: 0o755 })
+      await makeDirectory(ingestDirectory(this.#directory))
       const file = await openOrCreate(path)
       const size = (await file.stat()).size
       if (size <= limit) return { file, size }

@@ -4,6 +4,7 @@ import { parseDigest, type Digest } from './digest.js'
 import { onDisk, systemCode } from './disk.js'
 import { blobsDirectory, foundPath, ingestDirectory, manifestsDirectory, targetOf } from './layout.js'
 import type { StoreWarning } from './manifest-file.js'
+import { requireFolder } from './model-index.js'
 import { readReferences } from './references.js'
 import { whileReferencesHold } from './references-lock.js'
 import { removeUnused } from './removal.js'
@@ -44,6 +45,7 @@ export async function pruneStore(
   const tally: Tally = { files: 0, bytes: 0 }
   const isOld = async (path: string) => Date.now() - (await modifiedMs(path)) >= minAgeMs
   if (!(await exists(directory))) return { removedBlobs: [], removedFiles: 0, freedBytes: 0, warnings: [] }
+  await requireFolder(directory)
   await sweepTemporaries(directory)
   await removePartials(directory, blobs, isOld, tally)
   return whileReferencesHold(directory, async () => {

@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
 import type { Blobs } from './blobs.js'
-import { digestOf, type Digest } from './digest.js'
+import { digestOf } from './digest.js'
 import { onDisk, readWithoutWaiting } from './disk.js'
 import type { Layer } from './manifest.js'
+import { damagedModel } from './model-fault.js'
 
 /** Texts and documents beyond this size are no templates, licenses or settings that anybody wrote. */
 const mostBytes = 4 * 1024 * 1024
@@ -20,20 +21,12 @@ export async function readText(directory: string, blobs: Blobs, layer: Layer, mo
   }
   const bytes = (await blobs.sizeBytes(digest)) === size ? await readAll(directory, blobs.path(digest)) : undefined
   if (bytes !== undefined && digestOf(bytes) === digest) return new TextDecoder().decode(bytes)
-  throw damagedPart(model, digest)
+  throw damagedModel(model, digest, 'is missing or has other content')
 }
 
 /** Throws `ERR_STORE` unless the blob of a layer is there in full size. */
 export async function requireWhole(blobs: Blobs, { digest, size }: Layer, model: string): Promise<void> {
-  if ((await blobs.sizeBytes(digest)) !== size) throw damagedPart(model, digest)
-}
-
-function damagedPart(model: string, digest: Digest): LlameroError {
-  return new LlameroError(
-    'ERR_STORE',
-    `A part of the model ${model} is missing or damaged: blob ${digest}. Pull the model again.`,
-    { details: { model, digest } },
-  )
+  if ((await blobs.sizeBytes(digest)) !== size) throw damagedModel(model, digest)
 }
 
 /** As {@link readText}, for a JSON document. Errors: also `ERR_MANIFEST_INVALID`. */

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises'
 import { LlameroError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 import { Blobs } from './blobs.js'
 import { digestOf, type Digest } from './digest.js'
 import { onDisk, replaceFile, requireSpace } from './disk.js'
@@ -15,6 +15,7 @@ import {
 } from './manifest-file.js'
 import { describeModel, encodeConfig, type ModelClaims } from './model-config.js'
 import { modelDetails, type ModelDetails } from './model-details.js'
+import { damagedModel } from './model-fault.js'
 import { storedNames, storedSpelling } from './model-index.js'
 import { checkName, displayName, parseName, sameName, type ModelName } from './name.js'
 import { PartialFiles } from './partial-files.js'
@@ -129,13 +130,7 @@ export class Store {
       const isSame = manifestDigest === model.manifestDigest
       if (!isSame || (await this.blobs.sizeBytes(layer.digest)) === layer.size) return this.resolve(model.name)
       const found = size === undefined ? 'is missing' : `has ${size} bytes instead of ${layer.size}`
-      throw new LlameroError(
-        'ERR_STORE',
-        `The weights of ${model.displayName} are damaged: blob ${layer.digest} ${found}. Pull the model again.`,
-        {
-          details: { model: model.displayName, digest: layer.digest },
-        },
-      )
+      throw damagedModel(model.displayName, layer.digest, found)
     }
     return { ...model, modelDigest: layer.digest, modelPath: this.blobs.path(layer.digest) }
   }
@@ -287,7 +282,7 @@ export class Store {
   /** Throws `ERR_DISK_FULL`, with both numbers, if that many bytes will not fit. */
   async requireSpace(neededBytes: number, doing: string): Promise<void> {
     const work = { doing, directory: this.directory, neededBytes }
-    await onDisk(work, () => mkdir(this.directory, { recursive: true, mode: 0o755 }))
+    await onDisk(work, () => makeDirectory(this.directory))
     await requireSpace(work)
   }
 
@@ -344,7 +339,7 @@ export class Store {
     const spelling = await this.#spelling(name)
     const replaced = await this.#present(spelling).catch(() => undefined)
     await onDisk({ doing: 'write a manifest', directory: this.directory }, async () => {
-      await mkdir(ingestDirectory(this.directory), { recursive: true, mode: 0o755 })
+      await makeDirectory(ingestDirectory(this.directory))
       await replaceFile(manifestPath(this.directory, spelling), temporaryPath(this.directory, await newToken()), bytes)
     })
     await this.blobs.release(layers.map(({ digest }) => digest))

@@ -5,10 +5,18 @@ import { join } from 'node:path'
 import { LlameroError } from '../errors.js'
 
 /** A user's name and password at one registry. */
-export interface Credentials {
+export interface PasswordCredentials {
   readonly username: string
   readonly password: string
 }
+
+/** What a registry's token server gave at the login instead of keeping the password: it is good for tokens alone. */
+export interface RefreshToken {
+  readonly refreshToken: string
+}
+
+/** What proves who asks at one registry. */
+export type Credentials = PasswordCredentials | RefreshToken
 
 interface DockerConfig {
   readonly auths?: Readonly<Record<string, unknown>>
@@ -70,7 +78,9 @@ function entryOf(
 }
 
 function storedCredentials(entry: unknown): Credentials | undefined {
-  const { auth, username, password } = (entry ?? {}) as Record<string, unknown>
+  const { auth, username, password, identitytoken } = (entry ?? {}) as Record<string, unknown>
+  // Where there is one, the password beside it is empty or old.
+  if (typeof identitytoken === 'string' && identitytoken !== '') return { refreshToken: identitytoken }
   if (typeof auth === 'string' && auth !== '') {
     const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '')
     const colon = text.indexOf(':')
@@ -110,9 +120,9 @@ function askHelper(name: string, serverAddress: string): Promise<Credentials | u
 function helperAnswer(output: string): Credentials | undefined {
   try {
     const { Username: username, Secret: password } = JSON.parse(output) as Record<string, unknown>
-    // `<token>` marks an OAuth refresh token, which is no password.
-    if (typeof username !== 'string' || typeof password !== 'string' || username === '<token>') return undefined
-    return { username, password }
+    if (typeof username !== 'string' || typeof password !== 'string') return undefined
+    // The mark of a refresh token, which is no password.
+    return username === '<token>' ? { refreshToken: password } : { username, password }
   } catch {
     return undefined
   }

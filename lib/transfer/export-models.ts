@@ -8,6 +8,7 @@ import {
   parseName,
   sameName,
   shortDigest,
+  withOwnClaims,
   type Layer,
   type ListedModel,
   type ModelName,
@@ -17,7 +18,7 @@ import { archiveOutput, type ArchiveSink } from './archive-output.js'
 import { blobFile, encodeIndex, encodeMarker, fullName, layoutFiles } from './image-layout.js'
 import { ByteMeter } from './progress.js'
 import { runTransfer, type RunningTransfer, type TransferWork } from './running.js'
-import { wholeModel, type WholeModel } from './whole-model.js'
+import { isHeld, wholeModel, type WholeModel } from './whole-model.js'
 
 /** How models are exported. */
 export interface ExportOptions {
@@ -57,14 +58,17 @@ export function exportModels(
     work.signal.throwIfAborted()
     if (names.length === 0) throw new LlameroError('ERR_OPTION_INVALID', 'Expected at least one model to export.')
     work.report({ status: 'retrieving manifest' })
-    const models = await namedModels(store, names)
-    const files = layoutOf(store, models, work)
-    const write = async (sink: ArchiveSink): Promise<void> => {
-      for await (const bytes of archive(files, work.signal)) await orAborted(sink(bytes), work.signal)
-    }
-    if (typeof destination !== 'string') await write(destination)
-    else await archiveOutput(destination, archiveBytes(files), write)
-    return models.map(({ name, digest }) => ({ name, displayName: displayName(name), manifestDigest: digest }))
+    // Nobody may remove what is on its way.
+    return withOwnClaims(store, async (own) => {
+      const models = await namedModels(own, names)
+      const files = layoutOf(own, models, work)
+      const write = async (sink: ArchiveSink): Promise<void> => {
+        for await (const bytes of archive(files, work.signal)) await orAborted(sink(bytes), work.signal)
+      }
+      if (typeof destination !== 'string') await write(destination)
+      else await archiveOutput(destination, archiveBytes(files), write)
+      return models.map(({ name, digest }) => ({ name, displayName: displayName(name), manifestDigest: digest }))
+    })
   })
 }
 
@@ -79,7 +83,7 @@ async function namedModels(store: Store, names: readonly (ModelName | string)[])
   }
   wanted.sort((a, b) => (fullName(a) < fullName(b) ? -1 : 1))
   const models: NamedModel[] = []
-  for (const name of wanted) models.push({ name, ...(await wholeModel(store, name)) })
+  for (const name of wanted) models.push({ name, ...(await wholeModel(store, name, isHeld)) })
   return models
 }
 

@@ -20,6 +20,7 @@ const advice = {
 
 const usualEndpoint = 'https://huggingface.co'
 const mostPages = 50
+const mostTextBytes = 1024 * 1024
 const mostPageBytes = 16 * 1024 * 1024
 
 type HubContext = Pick<PullContext, 'variables' | 'insecure' | 'retry' | 'signal'>
@@ -69,6 +70,17 @@ export class HubClient {
     const file = path.split('/').map(encodeURIComponent).join('/')
     const url = new URL(`${owner}/${repository}/resolve/main/${file}`, this.#endpoint)
     return { url, settings: this.#settings, retry: this.#context.retry }
+  }
+
+  /** What a small file says. Errors: `ERR_REGISTRY`. */
+  async text(file: HubFile): Promise<Buffer> {
+    const { signal, retry } = this.#context
+    const { url } = this.source(file)
+    return this.#again(async () => {
+      const response = await httpGet(url, { settings: this.#settings, signal, idleMs: retry?.idleMs })
+      if (response.statusCode !== 200) throw await failed(response)
+      return readBody(response, { maxBytes: mostTextBytes, signal })
+    })
   }
 
   async #page(address: URL): Promise<{ readonly entries: readonly HubFile[]; readonly cursor: string | undefined }> {

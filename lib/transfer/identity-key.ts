@@ -1,8 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, randomInt, sign, type KeyObject } from 'node:crypto'
-import { link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { LlameroError } from '../errors.js'
+import { makeDirectory } from '../make-directory.js'
 
 /**
  * The key by which Ollama's registry knows this machine, in OpenSSH's format. The account that a private model belongs to
@@ -111,7 +112,7 @@ async function createKeyFile(path: string): Promise<string> {
   const point = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
   const publicBlob = Buffer.concat([field(keyType), field(point)])
   const pem = encodeKey(seed, point, publicBlob)
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+  await makeDirectory(dirname(path))
   await placeWhole(path, pem)
   // For people; whoever needs it can make it anew from the key.
   await writePublicHalf(`${path}.pub`, publicBlob).catch(() => {})

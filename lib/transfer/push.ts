@@ -1,4 +1,3 @@
-import { LlameroError } from '../errors.js'
 import {
   displayName,
   parseName,
@@ -13,7 +12,7 @@ import { pushBlob } from './blob-upload.js'
 import { RegistryClient } from './registry-client.js'
 import type { RetryOptions } from './retry.js'
 import { runTransfer, type RunningTransfer, type TransferWork } from './running.js'
-import { isWhole, wholeModel } from './whole-model.js'
+import { isHeld, wholeModel } from './whole-model.js'
 
 /** How a model is pushed. */
 export interface PushOptions {
@@ -66,18 +65,6 @@ async function pushModel(store: Store, name: ModelName, options: PushOptions, wo
   work.report({ status: 'pushing manifest' })
   await client.putManifest(bytes, manifest.mediaType)
   return { name, displayName: displayName(name), manifestDigest: digest }
-}
-
-/** Whether a blob is there in full size, and stays until the store object releases it. */
-async function isHeld(store: Store, layer: Layer): Promise<boolean> {
-  try {
-    return await store.blobs.hold(layer.digest, layer.size)
-  } catch (error) {
-    // Somebody else's store, which we may read but not write: its models can be pushed all the same.
-    const code = error instanceof LlameroError ? error.details.systemCode : undefined
-    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error
-    return isWhole(store, layer)
-  }
 }
 
 /** The repository that a layer was inherited from, if it is another one at the same registry. */

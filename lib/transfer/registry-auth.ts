@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import { LlameroError } from '../errors.js'
 import { parseChallenges } from './challenge.js'
-import type { Credentials } from './docker-credentials.js'
-import { httpGet, type Authorizer, type HttpSettings, type RefusedRequest } from './http-client.js'
+import type { Credentials, PasswordCredentials, RefreshToken } from './docker-credentials.js'
+import { httpGet, httpSend, type Authorizer, type HttpSettings, type RefusedRequest } from './http-client.js'
 import type { IdentityKey } from './identity-key.js'
 import { failureOf, readBody } from './response-body.js'
 import { transferFailure } from './transfer-failure.js'
@@ -20,6 +22,16 @@ export interface RegistryAuthOptions {
   readonly registry: URL
   readonly settings: HttpSettings
   readonly identity: RegistryIdentity
+}
+
+/** A token that is asked for, and what there is to show for it. */
+interface TokenWish {
+  readonly realm: URL
+  readonly parameters: ReadonlyMap<string, string>
+  readonly address: URL
+  readonly key: IdentityKey | undefined
+  readonly credentials: Credentials | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 /** Ways to ask for a token, in the order in which they are tried. */
@@ -65,7 +77,7 @@ export class RegistryAuth implements Authorizer {
     if (!challenges.some(({ scheme }) => scheme === 'basic') || this.#isBasicTried) return false
     this.#isBasicTried = true
     const credentials = await this.#options.identity.credentials()
-    if (credentials === undefined) return false
+    if (credentials === undefined || 'refreshToken' in credentials) return false
     this.#header = basicHeader(credentials)
     return true
   }
@@ -82,13 +94,19 @@ export class RegistryAuth implements Authorizer {
       const address = tokenAddress(realm, parameters, way)
       const key = way === 'signed' ? await this.#options.identity.key({ mayCreate: isOllama }) : undefined
       if (way === 'signed' && key === undefined) continue
-      const proof = key !== undefined ? signature(key, address) : credentials && basicHeader(credentials)
-      const token = await this.#requestToken(address, proof, signal)
+      const token = await this.#tokenFor({ realm, parameters, address, key, credentials, signal })
       if (token === undefined) continue
       this.#header = `Bearer ${token}`
       return true
     }
     return false
+  }
+
+  #tokenFor({ realm, parameters, address, key, credentials, signal }: TokenWish): Promise<string | undefined> {
+    if (key !== undefined) return this.#requestToken(address, signature(key, address), signal)
+    if (credentials === undefined) return this.#requestToken(address, undefined, signal)
+    if ('refreshToken' in credentials) return this.#exchange(realm, parameters, credentials, signal)
+    return this.#requestToken(address, basicHeader(credentials), signal)
   }
 
   // Same scheme, host and port; compared as the parsed address, which is also the one that is connected to.
@@ -117,16 +135,42 @@ export class RegistryAuth implements Authorizer {
       headerFor: (url) => (url.href === address.href ? authorization : undefined),
       answer: () => Promise.resolve(false),
     }
-    try {
-      const response = await httpGet(address, { settings: { ca, proxyFor, advice, authorizer }, signal })
-      const { statusCode: status = 0 } = response
-      if (status === 200) return parseToken(await readBody(response, { maxBytes: mostTokenBytes, signal }))
-      throw transferFailure('status', `${status}: ${await failureOf(response)}`, undefined, status)
-    } catch (error) {
-      const status = error instanceof LlameroError ? error.details.httpStatus : undefined
-      if (typeof status === 'number' && status >= 400 && status < 500 && status !== 429) return undefined
-      throw error
-    }
+    return tokenOf(httpGet(address, { settings: { ca, proxyFor, advice, authorizer }, signal }), signal)
+  }
+
+  /** As OAuth has it: what was given at the login is sent in the body, and a redirect is no answer to that. */
+  async #exchange(
+    realm: URL,
+    parameters: ReadonlyMap<string, string>,
+    { refreshToken }: RefreshToken,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
+    const { ca, proxyFor, advice } = this.#options.settings
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      service: parameters.get('service') ?? '',
+      scope: parameters.get('scope') ?? '',
+      client_id: 'llamero',
+      refresh_token: refreshToken,
+    })
+    const bytes = Buffer.from(form.toString())
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(bytes.length) }
+    const asked = { method: 'POST', headers, body: () => Readable.from([bytes]), signal } as const
+    return tokenOf(httpSend(realm, { settings: { ca, proxyFor, advice }, ...asked }), signal)
+  }
+}
+
+/** Undefined if the server knows nobody by what it was shown. */
+async function tokenOf(asking: Promise<IncomingMessage>, signal: AbortSignal | undefined): Promise<string | undefined> {
+  try {
+    const response = await asking
+    const { statusCode: status = 0 } = response
+    if (status === 200) return parseToken(await readBody(response, { maxBytes: mostTokenBytes, signal }))
+    throw transferFailure('status', `${status}: ${await failureOf(response)}`, undefined, status)
+  } catch (error) {
+    const status = error instanceof LlameroError ? error.details.httpStatus : undefined
+    if (typeof status === 'number' && status >= 400 && status < 500 && status !== 429) return undefined
+    throw error
   }
 }
 
@@ -154,7 +198,7 @@ function signature(key: IdentityKey, address: URL): string {
   return `${key.publicKey}:${key.sign(signedText(address)).toString('base64')}`
 }
 
-function basicHeader({ username, password }: Credentials): string {
+function basicHeader({ username, password }: PasswordCredentials): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 

@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import { displayName, type Layer, type ModelName, type ReadManifest, type Store } from '../store/index.js'
+import { damagedModel, displayName, type Layer, type ModelName, type ReadManifest, type Store } from '../store/index.js'
 
 /** A model that can leave the store: its manifest, byte for byte, and its blobs. */
 export interface WholeModel extends ReadManifest {
@@ -20,12 +20,7 @@ export async function wholeModel(store: Store, name: ModelName, isThere = isWhol
   const blobs = [...new Map([...layers, config].map((layer) => [layer.digest, layer])).values()]
   for (const layer of blobs) {
     if (await isThere(store, layer)) continue
-    const { digest } = layer
-    throw new LlameroError(
-      'ERR_STORE',
-      `${displayName(name)} is damaged: its blob ${digest} is missing or has another size. Pull the model again.`,
-      { details: { model: displayName(name), digest } },
-    )
+    throw damagedModel(displayName(name), layer.digest)
   }
   return { ...read, layers: blobs }
 }
@@ -33,6 +28,18 @@ export async function wholeModel(store: Store, name: ModelName, isThere = isWhol
 /** Whether a blob is there in full size. */
 export async function isWhole({ blobs }: Store, { digest, size }: Layer): Promise<boolean> {
   return (await blobs.sizeBytes(digest)) === size
+}
+
+/** Whether a blob is there in full size, and stays until the store object releases it. */
+export async function isHeld(store: Store, layer: Layer): Promise<boolean> {
+  try {
+    return await store.blobs.hold(layer.digest, layer.size)
+  } catch (error) {
+    // Somebody else's store, which we may read but not write: its models can be pushed all the same.
+    const code = error instanceof LlameroError ? error.details.systemCode : undefined
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error
+    return isWhole(store, layer)
+  }
 }
 
 async function localManifest(store: Store, name: ModelName) {

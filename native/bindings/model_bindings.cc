@@ -46,6 +46,20 @@ TextPart ToTextPart(const Napi::Value& value) {
   return {StringOf(part, "text"), BoolOf(part, "trusted")};
 }
 
+MetadataOverrides ToMetadataOverrides(const Napi::Value& value) {
+  return ArrayOf(value, [](const Napi::Value& element) {
+    const Napi::Object given = ToObject(element);
+    const std::string key = StringOf(given, "key");
+    const Napi::Value wanted = given.Get("value");
+    const std::string text = wanted.IsString() ? ToString(wanted) : "";
+    constexpr size_t kMostBytes = sizeof(llama_model_kv_override::key) - 1;
+    if (key.empty() || key.size() > kMostBytes || text.size() > kMostBytes) {
+      throw Failure("ERR_INTERNAL", "The addon was called with metadata that is longer than llama.cpp takes.");
+    }
+    return wanted.IsString() ? TextOverride(key, text) : FloatOverride(key, ToNumber(wanted));
+  });
+}
+
 std::shared_ptr<const Model> OpenModel(const Napi::Value& handle) {
   auto model = FromHandle<ModelHandle>(handle)->model;
   if (!model) throw Failure("ERR_DISPOSED", "The model was closed; load it again.");
@@ -71,7 +85,8 @@ Napi::Value ModelLoad(const Napi::CallbackInfo& info) {
                          .gpu_layers = static_cast<int>(IntegerOf(given, "gpuLayers")),
                          .memory_map = BoolOf(given, "memoryMap"),
                          .vocabulary_only = BoolOf(given, "vocabularyOnly"),
-                         .check_tensors = BoolOf(given, "checkTensors")};
+                         .check_tensors = BoolOf(given, "checkTensors"),
+                         .metadata_overrides = ToMetadataOverrides(given.Get("metadataOverrides"))};
     const auto flag = FromHandle<CancelFlag>(given.Get("cancelFlag"));
     const auto report = std::make_shared<ProgressReport>(info.Env(), "llamero.load", info[1].As<Napi::Function>());
     using Loaded = std::shared_ptr<const Model>;

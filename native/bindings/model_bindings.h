@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 
+#include "metadata_override.h"
 #include "model.h"
 #include "tokenizer.h"
 
@@ -23,6 +24,9 @@ struct ModelHandle {
 };
 
 TextPart ToTextPart(const Napi::Value& value);
+
+/// Metadata as `metadataOverrides` gives it: `{ key, value }`, the value a text or a float.
+MetadataOverrides ToMetadataOverrides(const Napi::Value& value);
 
 /// The open model behind a handle. Throws Failure: ERR_DISPOSED.
 std::shared_ptr<const Model> OpenModel(const Napi::Value& handle);

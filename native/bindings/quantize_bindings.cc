@@ -19,7 +19,8 @@ Napi::Value QuantizeFile(const Napi::CallbackInfo& info) {
                                   .allow_requantize = BoolOf(given, "allowRequantize"),
                                   .imatrix = StringOf(given, "imatrix"),
                                   .imatrix_name = StringOf(given, "imatrixName"),
-                                  .threads = static_cast<int>(IntegerOf(given, "threads"))};
+                                  .threads = static_cast<int>(IntegerOf(given, "threads")),
+                                  .metadata_overrides = ToMetadataOverrides(given.Get("metadataOverrides"))};
     const auto flag = FromHandle<CancelFlag>(given.Get("cancelFlag"));
     const auto report = std::make_shared<ProgressReport>(info.Env(), "llamero.quantize", info[1].As<Napi::Function>());
     return Job<bool>::Start(info.Env(), {.work =

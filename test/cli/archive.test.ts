@@ -86,7 +86,7 @@ describe('save', () => {
   })
 
   it.each([
-    [['save', 'nothing', '-o', 'x.tar'], /^Error: model 'nothing' not found\. /],
+    [['save', 'nothing', '-o', 'x.tar'], /^Error: model 'nothing' not found in .*\. 'llamero list' /],
     [['save'], /^Error: missing required argument 'model'\n$/],
   ])('%j ends with exit code 1', async (args, stderr) => {
     const ending = await llamero(args, { environment: here })

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { runProgram } from '../../lib/cli/program.js'
+import { expectHarmless } from '../support/harmless.js'
 import { fakeOutput } from './fake-output.js'
 
 /** Runs the command line in this process, on the store in a folder, with nothing of the environment but `variables`. */
@@ -17,5 +18,6 @@ export async function runInProcess(
     modelsDirectory,
     variables,
   })
+  expectHarmless(stderr.text())
   return { exitCode, stdout: stdout.text(), stderr: stderr.text() }
 }

@@ -28,7 +28,7 @@ describe('cp', () => {
   })
 
   it.each([
-    [['cp', 'nothing', 'b'], /^Error: model "nothing" not found\. /],
+    [['cp', 'nothing', 'b'], /^Error: model "nothing" not found in .*\. 'llamero list' /],
     [['cp', 'a', 'b c'], /^Error: Expected a model name .*"b c"/],
     [['cp', 'a'], /^Error: missing required argument 'destination'\n$/],
   ])('%j ends with exit code 1', async (args, stderr) => {
@@ -45,7 +45,7 @@ describe('rm', () => {
     for (const name of ['a', 'b', 'c']) await createModel(store, name)
     const { exitCode, stdout, stderr } = await llamero('rm', 'A:latest', 'nothing', 'b')
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "deleted 'A:latest'\n" })
-    expect(stderr).toMatch(/^Error: model 'nothing' not found\. /)
+    expect(stderr).toMatch(/^Error: model 'nothing' not found in .*\. 'llamero list' /)
     expect(await names()).toEqual(['b:latest', 'c:latest'])
     expect(await llamero('rm', 'b', 'c')).toEqual({
       exitCode: 0,
@@ -161,7 +161,7 @@ describe('show', () => {
   it('of a model that is not there says so', async () => {
     const { exitCode, stderr } = await llamero('show', 'nothing')
     expect(exitCode).toBe(1)
-    expect(stderr).toMatch(/^Error: model 'nothing' not found\. /)
+    expect(stderr).toMatch(/^Error: model 'nothing' not found in .*\. 'llamero list' /)
   })
 })
 

@@ -5,6 +5,7 @@ import { contract, readSource, sourceFiles, type SourceFile } from './source-fil
 /** Which rooms of lib/ a room may import. Whatever is not listed is forbidden. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  'make-directory': [],
   'native-policy-types': [],
   'native-cache-types': [],
   'native-types': ['errors', 'native-cache-types', 'native-policy-types'],
@@ -14,11 +15,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   convert: ['errors', 'gguf'],
   parameters: [],
   modelfile: ['errors', 'parameters'],
-  model: ['errors', 'native-types', 'native', 'chat', 'parameters'],
-  store: ['errors', 'gguf', 'modelfile'],
-  transfer: ['errors', 'store'],
+  model: ['errors', 'make-directory', 'native-types', 'native', 'chat', 'parameters'],
+  store: ['errors', 'make-directory', 'gguf', 'modelfile'],
+  transfer: ['errors', 'make-directory', 'store'],
   create: ['errors', 'gguf', 'convert', 'modelfile', 'store', 'transfer', 'runtime'],
-  runtime: ['errors', 'native', 'gguf', 'parameters', 'model', 'store', 'transfer'],
+  runtime: ['errors', 'make-directory', 'native', 'gguf', 'parameters', 'model', 'store', 'transfer'],
   http: ['errors', 'model', 'store', 'transfer', 'runtime'],
   cli: ['errors', 'model', 'store', 'transfer', 'create', 'runtime', 'http'],
   index: ['errors', 'chat', 'gguf', 'model', 'store', 'transfer', 'create', 'runtime'],

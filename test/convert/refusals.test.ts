@@ -264,7 +264,7 @@ describe('a folder', () => {
     await expect(convert(folder, join(folder, 'out.gguf'))).rejects.toThrow(/leads out of the folder/)
   })
 
-  it('is not read where code lies', async () => {
+  it('G14: is not read where code lies', async () => {
     const folder = await tinySource(directory.path, {
       'modeling_evil.py': 'raise SystemExit',
       'config.json': { ...tinyConfig, auto_map: { AutoModel: 'modeling_evil.Model' }, trust_remote_code: true },

@@ -350,7 +350,7 @@ describe('what cannot be made', () => {
     expect(readdirSync(join(shop.store.directory, 'claims'))).toEqual([])
   })
 
-  it('a folder of pickles is refused for what it is, an empty one too', async () => {
+  it('G14: a folder of pickles is refused for what it is, an empty one too', async () => {
     const shop = workshop()
     const folder = join(shop.directory, 'pickles')
     mkdirSync(folder)

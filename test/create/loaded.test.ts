@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { create } from '../../lib/create/index.js'
@@ -100,6 +100,20 @@ describe('a model that is loaded from the store', () => {
       (await model.generate('Once', { temperature: 0, ignoreEos: true, maxTokens: 40, ...options })).usage.draftTokens
     expect(await drafted()).toBeGreaterThan(0)
     expect(await drafted({ speculation: false })).toBe(0)
+  })
+
+  it('is refused with a draft model that was cut short, and says what to do', async () => {
+    const { store, opened } = await shop('FROM weights.gguf\nDRAFT draft.gguf\n')
+    const { layers } = await store.show('mine')
+    const draft = layers.find(({ mediaType }) => mediaType === mediaTypes.draft)
+    if (draft === undefined) throw new Error('there is no draft model')
+    const path = store.blobs.path(draft.digest)
+    chmodSync(path, 0o644)
+    truncateSync(path, draft.size - 1)
+    await expect(opened()).rejects.toMatchObject({
+      code: 'ERR_STORE',
+      message: expect.stringMatching(/^The model mine:latest is damaged: .*Pull .* or make it again/) as string,
+    })
   })
 
   it('is refused with parameters that cannot be, by name', async () => {

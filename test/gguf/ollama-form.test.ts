@@ -20,6 +20,10 @@ describe("a file in the form of Ollama's own engine", () => {
     ['deepseekocr', [], /'deepseek2-ocr'/],
     ['gemma3', ['token_embd.weight', 'v.blk.0.attn_q.weight'], /such as the tensor 'v\.blk\.0\.attn_q\.weight'/],
     ['qwen35', ['mtp.fc.weight'], /'mtp\.fc\.weight'.*made for llama\.cpp/],
+    ['olmo3', [], /'olmo2'/],
+    ['gemma3', ['dense.0.weight'], /names of Ollama's own engine, such as 'dense\.0\.weight'/],
+    ['lfm2', ['output_norm.weight'], /'output_norm\.weight'/],
+    ['qwen3next', ['blk.0.ssm_dt'], /'blk\.0\.ssm_dt'/],
     ['mistral3', ['mm.0.weight'], /'mm\.0\.weight'/],
   ]
   it.each(cases)('%s %j is refused with what to fetch', (architecture, tensors, message) => {

@@ -44,7 +44,7 @@ describe('the format of saved sessions', () => {
     expect(Buffer.compare(read.snapshot?.state ?? new Uint8Array(), state)).toBe(0)
   })
 
-  it('refuses it with any byte changed', async () => {
+  it('G8: refuses it with any byte changed', async () => {
     for (let at = 0; at < whole.length; at++) {
       for (const change of [1, 0x80, 0xff]) {
         const bytes = whole.slice()
@@ -54,7 +54,7 @@ describe('the format of saved sessions', () => {
     }
   })
 
-  it('refuses it cut off anywhere, or with more behind it', async () => {
+  it('G8: refuses it cut off anywhere, or with more behind it', async () => {
     for (let length = 0; length < whole.length; length++) await refusal(whole.subarray(0, length))
     await refusal(Uint8Array.from([...whole, 0]))
   })

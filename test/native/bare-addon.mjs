@@ -67,7 +67,8 @@ const engineDefaults = {
 }
 
 export function loadModel(addon, path, flag = addon.createCancelFlag()) {
-  const options = { path, gpuLayers: 0, memoryMap: true, vocabularyOnly: false, checkTensors: false, cancelFlag: flag }
+  const kept = { vocabularyOnly: false, checkTensors: false, metadataOverrides: [] }
+  const options = { path, gpuLayers: 0, memoryMap: true, ...kept, cancelFlag: flag }
   return addon.modelLoad(options, () => undefined)
 }
 

@@ -4,6 +4,7 @@ import type {
   NativeEngineOptions,
   NativeEngineStats,
   NativeFinish,
+  NativeMetadataOverride,
   NativeModel,
   NativeNews,
   NativeRequest,
@@ -12,11 +13,15 @@ import type {
 } from '../../lib/native.js'
 
 /** The addon without the layers above it: what these tests are about. */
-export async function loadRawModel(path: string, vocabularyOnly = false): Promise<NativeModel> {
+export async function loadRawModel(
+  path: string,
+  vocabularyOnly = false,
+  metadataOverrides: readonly NativeMetadataOverride[] = [],
+): Promise<NativeModel> {
   const addon = nativeAddon()
   const cancelFlag = addon.createCancelFlag()
-  const options = { path, gpuLayers: 0, memoryMap: true, vocabularyOnly, checkTensors: false, cancelFlag }
-  return addon.modelLoad(options, () => undefined)
+  const kept = { path, gpuLayers: 0, memoryMap: true, checkTensors: false }
+  return addon.modelLoad({ ...kept, vocabularyOnly, metadataOverrides, cancelFlag }, () => undefined)
 }
 
 /** Greedy, with every other option in the position that changes nothing. */

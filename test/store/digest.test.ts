@@ -32,7 +32,7 @@ describe('parseDigest', () => {
     ['no string', 5],
     ['null', null],
     ['an object that prints as one', { toString: () => `sha256:${hex}` }],
-  ])('S1: refuses %s', (_, text) => {
+  ])('S1, S6: refuses %s', (_, text) => {
     expect(() => parseDigest(text)).toThrow(expect.objectContaining({ code: 'ERR_DIGEST' }))
   })
 })

@@ -51,7 +51,8 @@ describe('a created model', () => {
     expect(readdirSync(join(directory, 'blobs')).sort()).toEqual(blobs)
     expect(readdirSync(join(directory, 'ingest'))).toEqual([])
     expect(readdirSync(directory).sort()).toEqual(['blobs', 'claims', 'ingest', 'manifests'])
-    expect(statSync(model.modelPath).mode & 0o777).toBe(0o644)
+    // G13: whoever maps it into memory ends when it is cut short.
+    if (process.platform !== 'win32') expect(statSync(model.modelPath).mode & 0o777).toBe(0o444)
     expect(statSync(manifestFile('ns/m:t')).mode & 0o777).toBe(0o644)
     expect(readFileSync(model.modelPath)).toEqual(Buffer.from(weights))
   })

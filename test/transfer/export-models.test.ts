@@ -42,6 +42,20 @@ describe('an export', () => {
     )
   })
 
+  it('holds its blobs until the end, though the models are removed meanwhile', async () => {
+    const chunks: Uint8Array[] = []
+    await exportModels(store, ['a'], async (bytes) => {
+      chunks.push(bytes.slice())
+      if (chunks.length > 1) return
+      const other = new Store({ directory: store.directory })
+      for (const name of ['a', 'host:1/ns/b:2']) await other.remove(name)
+      await other.prune({ minAgeMs: 0 })
+    })
+    writeFileSync(file('x.tar'), Buffer.concat(chunks))
+    expect(tar('tf', file('x.tar')).trim().split('\n')).toContain(`blobs/sha256/${digestOf(weights).slice(7)}`)
+    expect((await store.prune({ minAgeMs: 0 })).removedBlobs).toContain(digestOf(weights))
+  })
+
   it('unpacks to an OCI image layout whose files are what their names say', async () => {
     await exportModels(store, ['a'], file('x.tar'))
     mkdirSync(file('layout'))

@@ -69,6 +69,25 @@ describe('a repository of Hugging Face', () => {
     expect(readFileSync(tiny.store.blobs.path(digestOf(projector))).equals(projector)).toBe(true)
   })
 
+  it("gives the settings that its maker laid beside it, as Ollama's hub does", async () => {
+    const texts = {
+      template: '{{ .Prompt }}',
+      system: 'Be brief.',
+      params: '{"temperature":0.5}',
+    }
+    const beside = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)]))
+    const plainFiles = Object.keys(texts)
+    const nested = { 'other/params': Buffer.from('{"top_k":1}') }
+    const { outcome } = await pullFrom({ files: { ...files, ...beside, ...nested }, plainFiles })
+    if (outcome instanceof LlameroError) throw outcome
+    const { template, system, parameters } = await tiny.store.show(outcome.name)
+    expect({ template, system, parameters }).toEqual({
+      template: texts.template,
+      system: texts.system,
+      parameters: { temperature: 0.5 },
+    })
+  })
+
   it('is listed page by page, and never elsewhere than at the endpoint', async () => {
     const { outcome, asked } = await pullFrom({ pageSize: 1 })
     expect(outcome).toMatchObject({ modelDigest: digest })

@@ -12,34 +12,11 @@ import { identityKey } from '../../lib/transfer/identity-key.js'
 import { serveFiles } from './file-server.js'
 import { registryPulls } from './registry-pulls.js'
 import { isSigned, manifestOf, serveRegistry, weights, type Call, type ScriptedRegistry } from './scripted-registry.js'
+import { tokenRegistry } from './token-registry.js'
 
 const setup = registryPulls()
 const manifest = Buffer.from(encodeManifest(manifestOf()))
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
-
-/** A registry that wants a token, which it gives to those of whom `isKnown` is true. */
-const tokenRegistry = async (
-  isKnown: (call: Call, registry: ScriptedRegistry) => boolean,
-  { realm = (host: string) => `http://${host}/token`, lifetime = Infinity } = {},
-) => {
-  let uses = 0
-  let given = 0
-  const registry: ScriptedRegistry = await serveRegistry({
-    behave: (call) => {
-      const { response, request, path } = call
-      if (path === '/token') {
-        uses = 0
-        if (isKnown(call, registry)) response.writeHead(200).end(JSON.stringify({ token: `token-${(given += 1)}` }))
-        else response.writeHead(401).end('{"error":"who are you"}')
-      } else if (request.headers.authorization === `Bearer token-${given}` && (uses += 1) <= lifetime) call.honest()
-      else {
-        const challenge = `Bearer realm="${realm(registry.host)}",service="x y",scope="repository:ns/m:pull a:b:pull"`
-        response.writeHead(401, { 'www-authenticate': challenge }).end('no')
-      }
-    },
-  })
-  return registry
-}
 
 describe('a registry that wants proof', () => {
   it('of the basic kind gets what docker login has stored', async () => {
@@ -160,7 +137,7 @@ describe('a registry that wants proof', () => {
     ['on this machine by name', (_: string, other: string) => `http://localhost:${other.split(':')[1] ?? ''}/token`],
     ['on the link', () => 'http://169.254.169.254/token'],
     ['that is none', () => ''],
-  ])('N1: at a realm %s gets nothing, and nobody is asked', async (_, realm) => {
+  ])('N1, N5: at a realm %s gets nothing, and nobody is asked', async (_, realm) => {
     let connections = 0
     const other = createServer((socket) => {
       connections += 1
@@ -280,6 +257,11 @@ describe("Docker's credentials", () => {
     ['of a longer host', { auths: { 'host:5000.evil': { auth }, 'xhost:5000': { auth } } }, undefined],
     ['without a name', { auths: { 'host:5000': { auth: Buffer.from(':x').toString('base64') } } }, undefined],
     ['that are none', { auths: { 'host:5000': {} } }, undefined],
+    [
+      'that are a refresh token, beside an empty password',
+      { auths: { 'host:5000': { auth: Buffer.from('me:').toString('base64'), identitytoken: 'r' } } },
+      { refreshToken: 'r' },
+    ],
     ['of nobody', {}, undefined],
   ])('are found %s', async (_, document, expected) => expect(await read(document)).toEqual(expected))
 
