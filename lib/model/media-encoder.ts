@@ -4,6 +4,7 @@ import { LlameroError } from '../errors.js'
 import type { Addon, NativeMedium, NativeModel, NativeProjector, NativeProjectorInfo } from '../native-types.js'
 import { onAbort } from './abort.js'
 import { disposedError } from './engine.js'
+import { createGate } from './gate.js'
 import type { MediaMetrics } from './model-metrics.js'
 import type { ModelValues, ProjectorSource } from './model-options.js'
 
@@ -23,6 +24,8 @@ interface EncoderSetting extends Pick<ModelValues, 'gpuLayers' | 'threads'> {
 }
 
 const cacheBytes = 256 * 2 ** 20
+// One is encoded, the next one read and decoded; more at once would only hold files in memory.
+const filesAtOnce = 2
 
 export const noMedia: MediaMetrics = { encoded: 0, reused: 0, encodeMs: 0, cached: 0, cachedBytes: 0 }
 
@@ -33,6 +36,7 @@ export class MediaEncoder {
   readonly #native: NativeProjector
   /** Tells what the same file becomes: the projector, and who decodes. */
   readonly #version: string
+  readonly #gate = createGate(filesAtOnce)
   #closed = false
 
   private constructor(addon: Addon, native: NativeProjector, version: string) {
@@ -52,8 +56,13 @@ export class MediaEncoder {
     return new MediaEncoder(addon, await addon.projectorLoad(model, options), JSON.stringify([llamaTag, digest]))
   }
 
-  /** Reads, judges, decodes and encodes a file. An abort is heeded at once, though what has begun goes on. */
-  async encode(kind: MediaKind, source: MediaSource, signal: AbortSignal | undefined): Promise<EncodedMedium> {
+  /** Reads, judges, decodes and encodes a file when its turn comes; what has begun goes on after an abort. */
+  encode(kind: MediaKind, source: MediaSource, signal: AbortSignal | undefined): Promise<EncodedMedium> {
+    return this.#gate(() => this.#encode(kind, source, signal))
+  }
+
+  async #encode(kind: MediaKind, source: MediaSource, signal: AbortSignal | undefined): Promise<EncodedMedium> {
+    signal?.throwIfAborted()
     const { bytes } = await readMedia(kind, source)
     signal?.throwIfAborted()
     if (this.#closed) throw disposedError('open it again to go on')

@@ -71,11 +71,11 @@ describe('files that pass the look at their header', () => {
   it.each([
     ['a PNG whose data is noise', chunked(Buffer.from('no deflate at all'))],
     ['a PNG with too little data', chunked(deflateSync(Buffer.alloc(10)))],
-    ['a JPEG without codes', Buffer.concat([tinyJpeg().subarray(0, 84), tinyJpeg().subarray(128)])],
+    ['a JPEG of two colours', Uint8Array.from(tinyJpeg(), (byte, at) => (at === 80 ? 2 : byte))],
   ])('are errors if they are damaged behind it: %s', async (_, image) => {
     await withPictures(async (model) => {
       expect(await failure(() => model.generate([{ type: 'image', image }], greedy))).toMatch(
-        /^ERR_MEDIA_INVALID The image is damaged/,
+        /^ERR_MEDIA_INVALID The image is /,
       )
       expect((await model.generate([imagePart()], greedy)).usage.outputTokens).toBe(4)
     })

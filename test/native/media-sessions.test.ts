@@ -27,14 +27,14 @@ describe.each(mediaPairs)('sessions with media: %s with %s', (...pair) => {
     await engine.close()
   })
 
-  async function encoded(seed: number) {
+  async function encoded(seed: number, given?: Uint8Array) {
     const part = mediumOf(pair, seed)
     const [kind, bytes] =
       part.type === 'image'
         ? (['image', part.image] as const)
         : (['audio', part.type === 'audio' ? part.audio : ''] as const)
     const file = bytes as Uint8Array
-    const digest = createHash('sha256').update(file).digest()
+    const digest = Buffer.from(given ?? createHash('sha256').update(file).digest())
     const native = await addon.mediumEncode(projector, kind, digest, file, addon.createCancelFlag())
     return { tokens: addon.mediumTokens(native), digest: digest.toString('hex'), native }
   }
@@ -111,6 +111,21 @@ describe.each(mediaPairs)('sessions with media: %s with %s', (...pair) => {
     const shift = { shiftAt: at, shiftKeep: 4, shiftDrop: middle - 4 }
     const { finish, tokens } = await run(whole, { ...shift, maxTokens: 60 })
     expect([finish.reason, tokens.length]).toEqual(['length', 60])
+  })
+
+  it('share no part of media that only begin alike', async () => {
+    const like = (last: number) => Uint8Array.from({ length: 32 }, (_, at) => (at === 6 ? last : 7))
+    const [one, other] = [await encoded(1, like(1)), await encoded(2, like(2))]
+    expect(one.tokens.find((token) => token < -1)).toBe(other.tokens.find((token) => token < -1))
+    const tokens = await Promise.all([engine.tokenize(beginning), engine.tokenize(' And?')])
+    const ask = (medium: PromptPiece, cacheKey: string) =>
+      run(joinPieces([tokens[0], medium, tokens[1]]), { cacheKey, logprobs: 0 })
+    await ask(one, 'alike')
+    const second = await ask(other, 'alike')
+    const fresh = await ask(other, 'not alike')
+    const before = tokens[0].length + other.tokens.findIndex((token) => token < -1)
+    expect(second.finish.cachedTokens).toBeLessThanOrEqual(before)
+    expect(second.logprobs[0]?.[0]?.logprob).toBeCloseTo(fresh.logprobs[0]?.[0]?.logprob ?? NaN, 5)
   })
 
   it('refuse ids of media that did not come along', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { GenerateOptions, Model, PromptPart, Result } from '../../lib/model/index.js'
-import { imagePart, mediaPairs, mediumOf, textPart, withPair } from '../support/media-models.js'
+import { openModel, type GenerateOptions, type Model, type PromptPart, type Result } from '../../lib/model/index.js'
+import { imagePart, mediaPairs, mediumOf, textPart, withPair, writePair } from '../support/media-models.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const directory = temporaryDirectory()
@@ -128,5 +128,44 @@ describe.each(mediaPairs)('media in prompts: %s with %s', (...pair) => {
       const all = await Promise.all(crowd)
       for (const [index, { text }] of all.entries()) if (index % 2 === 0) expect(text).toBe(alone.text)
     })
+  })
+})
+
+describe('images whose parts see each other', () => {
+  const setting = { contextSize: 4096, parallel: 4 }
+  const open = async (imageSize: number) =>
+    openModel(await writePair(directory.path, ['llama', 'gemma3'], { imageSize }), setting)
+
+  it('are computed in one go each, however many there are', async () => {
+    const model = await open(272) // 17² tokens: two of them are more than one go
+    try {
+      const seeds = [1, 2, 3]
+      const alone: Result[] = []
+      for (const seed of seeds) alone.push(await ask(model, imagePart({ seed }), { cache: { key: `alone ${seed}` } }))
+      const talk = model.generate('Some words that go on and on', { ...greedy, maxTokens: 300 })
+      // Encoded by now, so that they enter the engine at once.
+      const all = seeds.map((seed) => ask(model, imagePart({ seed }), { cache: { key: `together ${seed}` } }))
+      for (const [index, together] of (await Promise.all(all)).entries()) {
+        const expected = alone[index] ?? together
+        expect(together.usage.inputTokens).toBeGreaterThan(289)
+        expect(together.text).toBe(expected.text)
+        expect(firstLogprob(together)).toBeCloseTo(firstLogprob(expected), 3)
+      }
+      await talk
+    } finally {
+      await model.close()
+    }
+  })
+
+  it('are refused if they are too large for that', async () => {
+    const model = await open(368) // 23² tokens
+    try {
+      await expect(ask(model, imagePart())).rejects.toMatchObject({
+        code: 'ERR_UNSUPPORTED',
+        message: expect.stringContaining('529 tokens') as string,
+      })
+    } finally {
+      await model.close()
+    }
   })
 })

@@ -4,7 +4,7 @@ import { openModel, type Model, type ModelOptions, type PromptPart } from '../..
 import { scriptedWidth } from './scripted-model.js'
 import { writeRandomModel, type RandomArchitecture } from './random-model.js'
 import { tinyPng, tinyWav, type TinyPngOptions } from './tiny-media.js'
-import { tinyProjector, type TinyProjector } from './tiny-projector.js'
+import { tinyProjector, type TinyProjector, type TinyProjectorOptions } from './tiny-projector.js'
 
 /** A tiny model and its projector; every pair computes positions, attention or media in its own way. */
 export type MediaPair = readonly [model: RandomArchitecture, projector: TinyProjector]
@@ -22,10 +22,11 @@ export const mediaPairs: readonly MediaPair[] = [
 export async function writePair(
   directory: string,
   [architecture, kind]: MediaPair,
+  projectorOptions: TinyProjectorOptions = {},
 ): Promise<{ path: string; projector: { path: string; digest: string } }> {
   const path = await writeRandomModel(join(directory, `${architecture}-model.gguf`), architecture)
   const projector = join(directory, `${kind}-projector.gguf`)
-  await writeFile(projector, tinyProjector(kind))
+  await writeFile(projector, tinyProjector(kind, projectorOptions))
   return { path, projector: { path: projector, digest: kind } }
 }
 
