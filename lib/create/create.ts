@@ -9,6 +9,7 @@ import { gatherComponents } from './components.js'
 import type { ConversionOptions } from './conversion.js'
 import { composeLayers } from './layers.js'
 import { Scratch } from './scratch.js'
+import { checkTemplate } from './template-check.js'
 
 /** How a model is made. */
 export interface CreateOptions extends ConversionOptions {
@@ -33,7 +34,7 @@ export type Creation = RunningTransfer<StoredModel>
  * @param name what the model will be called
  * @param modelfile text or bytes of a Modelfile, or its instructions
  *
- * Errors: `ERR_NAME_INVALID`, `ERR_MODELFILE_INVALID`, `ERR_MODEL_NOT_FOUND` for a file that is not there and for a base
+ * Errors: `ERR_NAME_INVALID`, `ERR_MODELFILE_INVALID`, `ERR_TEMPLATE` for a `TEMPLATE` that cannot be parsed, `ERR_MODEL_NOT_FOUND` for a file that is not there and for a base
  * that cannot be had, `ERR_MODEL_INVALID` and `ERR_MODEL_REJECTED` for files that cannot be used together,
  * `ERR_UNSUPPORTED`, `ERR_OPTION_INVALID`, `ERR_DISK_FULL`, `ERR_STORE`, and those of a pull, of `quantize` and of `convert`.
  */
@@ -49,6 +50,7 @@ export function create(
     checkNames(options)
     if (conversion.quantize !== undefined) quantizationType(conversion.quantize)
     const recipe = readRecipe(isText(modelfile) ? parseModelfile(modelfile) : modelfile)
+    if (recipe.template !== undefined) checkTemplate(recipe.template)
     return withOwnClaims(store, async (own) => {
       const scratch = new Scratch(own)
       try {

@@ -150,11 +150,12 @@ describe('show', () => {
 
 describe('capabilities by templates', () => {
   it.each([
-    ['{{ range .Tools }}', '', ['tools']],
+    ['{{ range .Tools }}{{ end }}', '', ['tools']],
     ['{{ $.Tools }}', '', ['tools']],
     ['{{/* .Tools */}}{{ ".Suffix" }}{{ `.Thinking` }} .Tools', '', []],
     ['{{ "}} .Tools" }} {{ "\\" .Suffix" }}', '', []],
-    ['{{ .Tools', '', ['tools']],
+    ['{{ .Tools', '', []],
+    ['{{ range .Messages }}{{ .Thinking }}{{ end }}', '', []],
     ['{{ .Suffix }}', '', ['insert']],
     ['{{ range .Messages }}<think>{{ .Thinking }}</think>{{ end }}', '', ['thinking']],
     ['', '{% if tools %}', ['tools']],

@@ -11,13 +11,11 @@ const html: ReadonlyMap<string, string> = new Map([
 
 /** Go's `HTMLEscapeString`. */
 export function htmlText(text: string): string {
-  // eslint-disable-next-line no-control-regex -- NUL is one of the characters that Go replaces
   return text.replaceAll(/[\0"'&<>]/g, (character) => html.get(character) ?? character)
 }
 
 /** Go's `JSEscapeString`. */
 export function javaScriptText(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return text.replaceAll(/[\\'"<>&=\0-\x1f]|[^\0-\x7f]/gu, (character) => {
     if ('\\\'"'.includes(character)) return `\\${character}`
     if (isPrintable(character) && !'<>&='.includes(character)) return character

@@ -42,8 +42,10 @@ export function formatValue(value: GoValue, verb: Verb, sink: Sink, depth = 0, i
     case 'int':
       return number(integerText(value.value, verb, value.type === 'uint8'), value, verb, sink)
     case 'float':
+      payForDigits(verb, sink)
       return number(floatVerbText(value.value, verb), value, verb, sink)
     case 'complex':
+      payForDigits(verb, sink)
       return number(complexText(value.real, value.imaginary, verb), value, verb, sink)
     case 'string':
       return formatString(value, verb, sink)
@@ -62,6 +64,13 @@ function formatNil(value: GoValue, verb: Verb, sink: Sink, depth: number): void 
   if (depth > 0) return sink.write(verb.syntax ? 'interface {}(nil)' : '<nil>', true)
   if (verb.letter === 'v' || verb.letter === 'T') return sink.write(padded('<nil>', verb), true)
   badVerb(value, verb, sink)
+}
+
+/** What all digits of a float cost, which a precision asks for; the fewest that name it come at once. */
+const stepsPerFloat = 400
+
+function payForDigits({ letter, precision }: Verb, { fuel }: Sink): void {
+  if (precision !== undefined || /[eEfF]/.test(letter)) fuel.spend(stepsPerFloat + (precision ?? 0) / 16)
 }
 
 function number(text: string | undefined, value: GoValue, verb: Verb, sink: Sink): void {

@@ -16,9 +16,7 @@ export function formatted(format: GoValue, values: readonly GoValue[], fuel: Fue
 /** The greatest width or precision before another digit is too much. */
 const mostNumber = 1_000_000
 
-/** Steps of a verb, and besides of one for floats. */
 const stepsPerVerb = 8
-const stepsPerFloat = 400
 
 type Flags = { -readonly [Name in keyof Verb]: Verb[Name] }
 
@@ -30,8 +28,6 @@ class Formatter {
   #at = 0
   /** The argument that comes next. */
   #next = 0
-  /** Whether an index such as `[3]` was the last that was read. */
-  #isAfterIndex = false
   #isGoodIndex = true
   #isReordered = false
 
@@ -49,6 +45,7 @@ class Formatter {
       const end = found < 0 ? format.length : found
       this.#say(format.slice(this.#at, end))
       this.#at = end + 1
+      this.#isGoodIndex = true
       if (end < format.length) this.#verb()
     }
     if (!this.#isReordered && this.#next < this.#values.length) this.#extra()
@@ -56,14 +53,12 @@ class Formatter {
 
   #verb(): void {
     this.#sink.fuel.spend(stepsPerVerb)
-    this.#isGoodIndex = true
-    this.#isAfterIndex = false
     const flags: Flags = { ...plainVerb }
     this.#flags(flags)
-    this.#index()
-    this.#width(flags)
-    this.#precision(flags)
-    if (!this.#isAfterIndex) this.#index()
+    const isBeforeWidth = this.#index()
+    const isBeforePoint = this.#width(flags, isBeforeWidth)
+    const isBeforeVerb = this.#precision(flags, isBeforePoint)
+    if (!isBeforeVerb) this.#index()
     const code = this.#format.codePointAt(this.#at)
     if (code === undefined) return this.#say('%!(NOVERB)')
     const letter = String.fromCodePoint(code)
@@ -73,9 +68,6 @@ class Formatter {
     const value = this.#values[this.#next]
     if (value === undefined) return this.#say(`%!${letter}(MISSING)`)
     this.#next += 1
-    // All digits of a float take a while.
-    if (value.kind === 'float' || value.kind === 'complex')
-      this.#sink.fuel.spend(stepsPerFloat + (flags.precision ?? 0) / 16)
     const isPlain = letter === 'v'
     formatValue(
       value,
@@ -101,11 +93,12 @@ class Formatter {
     }
   }
 
-  #width(flags: Flags): void {
+  /** Reads a width, if one stands here. Takes and gives whether an index was the last that was read. */
+  #width(flags: Flags, isAfterIndex: boolean): boolean {
     if (this.#format[this.#at] !== '*') {
       flags.width = this.#number()
-      if (this.#isAfterIndex && flags.width !== undefined) this.#isGoodIndex = false
-      return
+      if (isAfterIndex && flags.width !== undefined) this.#isGoodIndex = false
+      return isAfterIndex
     }
     this.#at += 1
     const width = this.#numberArgument()
@@ -115,24 +108,25 @@ class Formatter {
       flags.zero = false
     }
     flags.width = width === undefined ? undefined : Math.abs(width)
-    this.#isAfterIndex = false
+    return false
   }
 
-  #precision(flags: Flags): void {
-    if (this.#format[this.#at] !== '.') return
+  /** Reads a precision, as {@link Formatter.#width} reads a width. */
+  #precision(flags: Flags, isAfterIndex: boolean): boolean {
+    if (this.#format[this.#at] !== '.') return isAfterIndex
     this.#at += 1
-    if (this.#isAfterIndex) this.#isGoodIndex = false
-    this.#index()
+    if (isAfterIndex) this.#isGoodIndex = false
+    const isBeforeDigits = this.#index()
     if (this.#format[this.#at] !== '*') {
       flags.precision = this.#number() ?? 0
-      return
+      return isBeforeDigits
     }
     this.#at += 1
     const precision = this.#numberArgument()
-    if (precision === undefined) this.#say('%!(BADPREC)')
-    flags.precision = precision !== undefined && precision >= 0 ? precision : undefined
-    if (precision !== undefined && precision < 0) this.#say('%!(BADPREC)')
-    this.#isAfterIndex = false
+    const isGood = precision !== undefined && precision >= 0
+    if (!isGood) this.#say('%!(BADPREC)')
+    flags.precision = isGood ? precision : undefined
+    return false
   }
 
   /** Digits that stand here. Too large a number swallows the rest of the format, as in Go. */
@@ -158,27 +152,25 @@ class Formatter {
     return Number(value.value)
   }
 
-  /** An index such as `[3]`, if one stands here. */
-  #index(): void {
-    this.#isAfterIndex = false
-    if (this.#format[this.#at] !== '[') return
+  /** Reads an index such as `[3]`, if one stands here; whether it is one. */
+  #index(): boolean {
+    if (this.#format[this.#at] !== '[') return false
     this.#isReordered = true
     const close = this.#format.indexOf(']', this.#at)
     if (close < 0 || this.#format.length - this.#at < 3) {
       this.#isGoodIndex = false
       this.#at += 1
-      return
+      return false
     }
     const text = this.#format.slice(this.#at + 1, close)
     this.#at = close + 1
     const index = /^\d{1,7}$/.test(text) ? Number(text) - 1 : -1
     if (index >= 0 && index < this.#values.length) {
       this.#next = index
-      this.#isAfterIndex = true
-      return
+      return true
     }
     this.#isGoodIndex = false
-    this.#isAfterIndex = /^\d{1,7}$/.test(text)
+    return /^\d{1,7}$/.test(text)
   }
 
   #extra(): void {

@@ -16,7 +16,6 @@ export function isPrintable(character: string): boolean {
 
 /** Whether a text can stand between backquotes. */
 export function canBackquote(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return !/[\0-\x08\x0a-\x1f`\x7f\ufeff\uFFFD]/.test(text)
 }
 

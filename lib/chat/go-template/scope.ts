@@ -2,6 +2,9 @@ import { Refusal } from './fault.js'
 import type { Fuel } from './fuel.js'
 import type { GoValue } from './value.js'
 
+/** So many are looked through without a cost. */
+const fewVariables = 32
+
 interface Variable {
   readonly name: string
   value: GoValue
@@ -47,7 +50,7 @@ export class Scope {
 
   #find(name: string): Variable {
     const at = this.#variables.findLastIndex((variable) => variable.name === name)
-    this.#fuel.spend((this.#variables.length - at) / 4)
+    this.#fuel.spend(Math.max(this.#variables.length - at - fewVariables, 0) / 2)
     const found = this.#variables[at]
     if (found === undefined) throw new Refusal(`undefined variable: ${name}`)
     return found

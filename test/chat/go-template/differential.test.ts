@@ -30,7 +30,7 @@ function askGo(cases: readonly object[]): readonly Answer[] {
   const oracle = join(temporary.path, 'oracle')
   execFileSync('go', ['build', '-o', oracle, program], { env: { ...process.env, GO111MODULE: 'off' } })
   const input = cases.map((one) => `${JSON.stringify(one)}\n`).join('')
-  const output = execFileSync(oracle, { input, maxBuffer: 2 ** 30, encoding: 'utf8' })
+  const output = execFileSync(oracle, { input, maxBuffer: 2 ** 30, encoding: 'utf8', timeout: 60_000 })
   return output
     .trim()
     .split('\n')

@@ -67,7 +67,7 @@ export const hostileTemplates: readonly (readonly [what: string, source: string]
   ['a long hexadecimal float', `{{ 0x${'f'.repeat(250_000)}p1 }}`],
   ['a long name', `{{ .${'a'.repeat(250_000)} }}`],
   ['white space', `{{ ${' '.repeat(250_000)} }}`],
-  ['trimmed white space', `${'{{- "" -}} \n'.repeat(20_000)}`],
+  ['trimmed white space', '{{- "" -}} \n'.repeat(20_000)],
   ['white space before a marker that is none', `x${' '.repeat(120_000)}{{ ${' '.repeat(120_000)}-}`],
   ['a long format', `{{ printf "${'%[1]d'.repeat(50_000)}" 1 }}`],
   ['a long format of brackets', `{{ printf "${'%['.repeat(120_000)}" 1 }}`],

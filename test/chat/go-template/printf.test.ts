@@ -95,4 +95,13 @@ describeTable('printf', [
   ['complex', '{{ printf "%v %.1f" 1+2i 1i }}', '(1+2i) (0.0+1.0i)'],
   ['bytes of a text', '{{ printf "%d %v" (index .name 0) (index .name 0) }}', '65 65'],
   ['in lists flags go to each', '{{ printf "%5v|%-4q" .list .list }}', '[    a     b     c]|["a"  "b"  "c" ]'],
+  [
+    'nothing inside a list has no verb',
+    '{{ printf "%t|%#v|%5s" .mixed .mixed .none }}',
+    '[%!t(float64=1) %!t(string=a) <nil> true %!t(float64=2.5) map[%!t(string=k):%!t(string=v)]]|[]interface {}{1, "a", interface {}(nil), true, 2.5, map[string]interface {}{"k":"v"}}|[]',
+  ],
+  ['zero with a precision', '{{ printf "%.2v|%.0g|%.3e" 0.0 0.0 0.0 }}', '0|0|0.000e+00'],
+  ['types with a precision and a width', '{{ printf "%.3T|%8T|%.2T" .name 1 nil }}', 'str|     int|<nil>'],
+  ['a sharp X of floats', '{{ printf "%#X|%#x|%#g" 1.5 1.5 0.0 }}', '0X1.8P+00|0x1.8000p+00|0.00000'],
+  ['JSON of what has none', '{{ json 1i }}|', '|'],
 ])

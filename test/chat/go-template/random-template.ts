@@ -169,6 +169,7 @@ export class TemplateMaker {
     return `(${this.#pipe(depth - 1)})${this.#pick(['', '', '', '.a', '.x.y'])}`
   }
 
+  /** No great numbers: Go would range over them for hours. */
   #literal(): string {
     return this.#pick([
       '1',
@@ -179,7 +180,7 @@ export class TemplateMaker {
       '1e-7',
       '0x1F',
       '0b11',
-      '1_000',
+      '1_0',
       "'a'",
       "'\\n'",
       '"a"',
@@ -191,7 +192,6 @@ export class TemplateMaker {
       '1i',
       '1+2i',
       '0x1p-2',
-      '9223372036854775807',
       '""',
     ])
   }
@@ -218,7 +218,8 @@ export class TemplateMaker {
 
 /** A template with a few characters taken out, doubled or replaced. */
 export function mutated(source: string, random: Random): string {
-  let text = source
+  // A definition that comes to call itself would keep Go busy for long.
+  let text = source.replaceAll('template "t"', 'print "t"')
   for (let changes = 1 + randomBelow(random, 3); changes > 0; changes--) {
     const at = randomBelow(random, text.length + 1)
     const length = randomBelow(random, 3)
