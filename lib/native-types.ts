@@ -8,6 +8,7 @@ import type { DraftAddon } from './native-draft-types.js'
 import type { EmbedderAddon } from './native-embedder-types.js'
 import type {
   BudgetLimits,
+  NativeFreeMemory,
   NativeMemoryNeed,
   PaceStep,
   Plan,
@@ -59,7 +60,7 @@ export interface BackendReport {
 
 export interface NativeLoadOptions {
   readonly path: string
-  /** Layers on a GPU; -1: all. */
+  /** Layers on a GPU; -1: all; 0: nothing is left to a GPU. */
   readonly gpuLayers: number
   readonly memoryMap: boolean
   /** Only vocabulary and metadata; such a model cannot make an engine. */
@@ -79,6 +80,8 @@ export interface NativeModelInfo {
   /** Numbers of an output vector. */
   readonly embeddingSize: number
   readonly layers: number
+  /** Those of them on GPUs, and one more for the layer that makes logits; 0: none. */
+  readonly gpuLayers: number
   readonly hasEncoder: boolean
   readonly hasDecoder: boolean
   readonly isRecurrent: boolean
@@ -333,11 +336,8 @@ export interface Addon extends DraftAddon, EmbedderAddon, QuantizeAddon {
   piece(model: NativeModel, token: number): Uint8Array
   renderChat(model: NativeModel, input: NativeRenderInput): Promise<NativeTextPart[]>
 
-  /**
-   * Bytes that are free where a model with so many layers on GPUs (-1: all) keeps its cache; 0: not known. Of the main
-   * memory the files under `root`/proc and `root`/sys tell.
-   */
-  freeMemory(gpuLayers: number, root: string): number
+  /** What is free now; of the main memory the files under `root`/proc and `root`/sys tell. */
+  freeMemory(root: string): NativeFreeMemory
   /** What an engine of the model would take; nothing is allocated. `contextSize` does not count. */
   memoryNeed(model: NativeModel, options: NativeEngineOptions): NativeMemoryNeed
   /**

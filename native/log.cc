@@ -3,6 +3,8 @@
 #include <ggml.h>
 #include <llama.h>
 
+#include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <vector>
 
@@ -10,6 +12,8 @@ namespace llamero {
 namespace {
 
 constexpr size_t kMaxLines = 32;
+// What llama.cpp and the backends say of weights, caches and buffers that they got no memory for.
+constexpr const char* kOutOfMemory[] = {"out of memory", "unable to allocate", "failed to allocate"};
 
 struct Captured {
   int depth = 0;
@@ -60,6 +64,13 @@ std::string LogCapture::Reason(const std::string& fallback) const {
     if (!text.empty()) return text;
   }
   return fallback;
+}
+
+bool LogCapture::SaysOutOfMemory() const {
+  return std::any_of(captured.lines.begin(), captured.lines.end(), [](const std::string& line) {
+    return std::any_of(std::begin(kOutOfMemory), std::end(kOutOfMemory),
+                       [&](const char* words) { return line.find(words) != std::string::npos; });
+  });
 }
 
 }  // namespace llamero

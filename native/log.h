@@ -18,6 +18,9 @@ class LogCapture {
 
   /// The last error line without llama.cpp's function prefix, or `fallback`.
   std::string Reason(const std::string& fallback) const;
+
+  /// Whether a line says that memory was not to be had, the machine's or a device's. llama.cpp has no other sign of it.
+  bool SaysOutOfMemory() const;
 };
 
 }  // namespace llamero

@@ -4,6 +4,7 @@ import type {
   Addon,
   NativeCacheFiles,
   NativeEngineOptions,
+  NativeFreeMemory,
   NativeMemoryNeed,
   NativeModel,
   NativeModelInfo,
@@ -16,7 +17,7 @@ import { Engine } from './engine.js'
 import { infillTokens, type InfillTokens } from './infill.js'
 import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
-import type { ModelPaths, ModelValues } from './model-options.js'
+import { withThreads, type ModelPaths, type ModelValues, type PlacedValues } from './model-options.js'
 import { canEmbed } from './pooling.js'
 import { stateFingerprint } from './state-fingerprint.js'
 
@@ -61,17 +62,18 @@ const stepTargetMs = 50
 export async function openNative(
   addon: Addon,
   { path, draftPath }: ModelPaths,
-  options: ModelValues,
+  given: ModelValues,
   llamaTag: string,
 ): Promise<OpenedModel> {
-  const { signal, keyType, valueType } = options
+  const { signal, keyType, valueType } = given
   const setting = { path: resolve(path), keyType, valueType, llamaTag }
   signal?.throwIfAborted()
-  const freeBytes = addon.freeMemory(options.gpuLayers, '/')
-  const native = await loadWeights(addon, path, options)
+  const free = addon.freeMemory('/')
+  const native = await loadWeights(addon, path, given)
   let draft: NativeModel | undefined
   try {
     const info = addon.modelInfo(native)
+    const options = withThreads(given, info)
     if (draftPath !== undefined) {
       if (!canGenerate(info)) throw doesNotGenerate(info)
       draft = await loadWeights(addon, draftPath, { ...options, onProgress: undefined })
@@ -79,7 +81,7 @@ export async function openNative(
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
     const { contextSize, engine } = canGenerate(info)
-      ? await createEngine(addon, native, { info, options, setting, trained, freeBytes, draft })
+      ? await createEngine(addon, native, { info, options, setting, trained, free, draft })
       : { contextSize: Math.min(options.contextSize ?? defaultContextSize, trained), engine: undefined }
     if (signal?.aborted === true) await engine?.close()
     signal?.throwIfAborted()
@@ -150,17 +152,17 @@ function keepsStates(info: NativeModelInfo): boolean {
 
 interface EngineSetting {
   readonly info: NativeModelInfo
-  readonly options: ModelValues
+  readonly options: PlacedValues
   readonly setting: ModelSetting
   readonly trained: number
-  readonly freeBytes: number
+  readonly free: NativeFreeMemory
   readonly draft: NativeModel | undefined
 }
 
 async function createEngine(
   addon: Addon,
   native: NativeModel,
-  { info, options, setting, trained, freeBytes, draft }: EngineSetting,
+  { info, options, setting, trained, free, draft }: EngineSetting,
 ): Promise<{ contextSize: number; engine: Engine }> {
   const { parallel } = options
   const wanted = engineOptions(microBatchSize, info, options)
@@ -170,7 +172,7 @@ async function createEngine(
     parallel,
     slots: parallel + wanted.cachedSequences,
     need: needOf(addon, [native, ...(draft === undefined ? [] : [draft])], wanted),
-    freeBytes,
+    free,
   })
   const files = await cacheFiles(options, () => stateFingerprint(setting, info, cells))
   return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options, files), draft) }
@@ -186,13 +188,14 @@ function needOf(addon: Addon, models: readonly NativeModel[], options: NativeEng
     sequenceBytes: sum('sequenceBytes'),
     bufferBytes: sum('bufferBytes'),
     bufferCellBytes: sum('bufferCellBytes'),
+    gpuShare: Math.min(...needs.map(({ gpuShare }) => gpuShare)),
   }
 }
 
 function engineOptions(
   cells: number,
   info: NativeModelInfo,
-  options: ModelValues,
+  options: PlacedValues,
   files?: NativeCacheFiles,
 ): NativeEngineOptions {
   return {

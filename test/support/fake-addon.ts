@@ -101,8 +101,15 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('renderChat')
       return renderChatMl(input)
     },
-    freeMemory: () => options.freeBytes ?? 0,
-    memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
+    freeMemory: () => ({ mainBytes: options.freeBytes ?? 0, gpuBytes: 0 }),
+    memoryNeed: () => ({
+      weightsBytes: 0,
+      cellBytes: 1,
+      sequenceBytes: 0,
+      bufferBytes: 0,
+      bufferCellBytes: 0,
+      gpuShare: 0,
+    }),
     async adapterLoad() {
       calls.push('adapterLoad')
       return {} as NativeAdapter
@@ -188,6 +195,7 @@ const defaultInfo: NativeModelInfo = {
   trainedContextSize: 16_384,
   embeddingSize: 3,
   layers: 1,
+  gpuLayers: 0,
   hasEncoder: false,
   hasDecoder: true,
   isRecurrent: false,
