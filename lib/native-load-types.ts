@@ -9,7 +9,7 @@ export interface NativeMetadataOverride {
 
 export interface NativeLoadOptions {
   readonly path: string
-  /** Layers on a GPU; -1: all. */
+  /** Layers on a GPU; -1: all; 0: nothing is left to a GPU. */
   readonly gpuLayers: number
   readonly memoryMap: boolean
   /** Only vocabulary and metadata; such a model cannot make an engine. */

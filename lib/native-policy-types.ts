@@ -11,6 +11,14 @@ export interface NativeMemoryNeed {
   readonly bufferBytes: number
   /** What they grow by with each cell. */
   readonly bufferCellBytes: number
+  /** The share of all that which lies on GPUs, 0 to 1. */
+  readonly gpuShare: number
+}
+
+/** Bytes that can still be taken; 0: not known, or no such memory. */
+export interface NativeFreeMemory {
+  readonly mainBytes: number
+  readonly gpuBytes: number
 }
 
 /** What the rule for prompts beside running streams has learned; see `native/engine/prefill_budget.h`. */

@@ -10,6 +10,7 @@ import type { EmbedderAddon } from './native-embedder-types.js'
 import type { NativeLoadOptions } from './native-load-types.js'
 import type {
   BudgetLimits,
+  NativeFreeMemory,
   NativeMemoryNeed,
   PaceStep,
   Plan,
@@ -78,6 +79,8 @@ export interface NativeModelInfo {
   /** Numbers of an output vector. */
   readonly embeddingSize: number
   readonly layers: number
+  /** Those of them on GPUs, and one more for the layer that makes logits; 0: none. */
+  readonly gpuLayers: number
   readonly hasEncoder: boolean
   readonly hasDecoder: boolean
   readonly isRecurrent: boolean
@@ -295,11 +298,8 @@ export interface Addon extends ChatAddon, DraftAddon, EmbedderAddon, MediaAddon,
   /** The bytes of one token. */
   piece(model: NativeModel, token: number): Uint8Array
 
-  /**
-   * Bytes that are free where a model with so many layers on GPUs (-1: all) keeps its cache; 0: not known. Of the main
-   * memory the files under `root`/proc and `root`/sys tell.
-   */
-  freeMemory(gpuLayers: number, root: string): number
+  /** What is free now; of the main memory the files under `root`/proc and `root`/sys tell. */
+  freeMemory(root: string): NativeFreeMemory
   /** What an engine of the model would take; nothing is allocated. `contextSize` does not count. */
   memoryNeed(model: NativeModel, options: NativeEngineOptions): NativeMemoryNeed
   /**

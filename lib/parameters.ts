@@ -95,7 +95,7 @@ export const parameters = {
     max: 512,
     lowIsUnset: true,
     default: undefined,
-    doc: 'Most compute threads; one per core if absent.',
+    doc: 'Most compute threads; one per core if absent, at most 4 with a GPU.',
   },
   draft_num_predict: {
     kind: 'integer',

@@ -95,13 +95,21 @@ int64_t FreeMemory(const fs::path& root) {
   return cpu == nullptr ? 0 : DeviceFree(cpu);
 }
 
-int64_t FreeMemoryFor(int gpu_layers, const fs::path& root) {
-  int64_t on_gpus = 0;
-  for (size_t i = 0; gpu_layers < 0 && i < ggml_backend_dev_count(); i++) {
+int64_t FreeGpuMemory() {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
     ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU) on_gpus += DeviceFree(device);
+    if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU) bytes += DeviceFree(device);
   }
-  return on_gpus > 0 ? on_gpus : FreeMemory(root);
+  return bytes;
+}
+
+int64_t FreeMemoryFor(double gpu_share) {
+  const auto main = static_cast<double>(FreeMemory());
+  const auto gpus = static_cast<double>(FreeGpuMemory());
+  if (gpu_share <= 0 || gpus <= 0) return static_cast<int64_t>(main);
+  const double by_gpus = gpus / gpu_share;
+  return static_cast<int64_t>(gpu_share >= 1 ? by_gpus : std::min(by_gpus, main / (1 - gpu_share)));
 }
 
 }  // namespace llamero

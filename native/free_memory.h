@@ -10,8 +10,10 @@ namespace llamero {
 /// On other systems what llama.cpp reports for the CPU. 0: not known.
 int64_t FreeMemory(const std::filesystem::path& root = "/");
 
-/// Where the KV cache of a model with so many layers on GPUs will lie: all of them (-1) take the GPUs' free memory if
-/// there are any, else it is the main memory's.
-int64_t FreeMemoryFor(int gpu_layers, const std::filesystem::path& root);
+/// The memory that is free on all GPUs together; 0 without one, or with one that shares the main memory.
+int64_t FreeGpuMemory();
+
+/// What may be taken in all when `gpu_share` of it comes from the GPUs and the rest from the main memory; 0: not known.
+int64_t FreeMemoryFor(double gpu_share);
 
 }  // namespace llamero

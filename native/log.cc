@@ -4,6 +4,8 @@
 #include <llama.h>
 #include <mtmd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <vector>
 
@@ -14,6 +16,8 @@ namespace llamero {
 namespace {
 
 constexpr size_t kMaxLines = 32;
+// What llama.cpp and the backends say of weights, caches and buffers that they got no memory for.
+constexpr const char* kOutOfMemory[] = {"out of memory", "unable to allocate", "failed to allocate"};
 
 struct Captured {
   int depth = 0;
@@ -78,6 +82,13 @@ std::vector<std::string> LogCapture::LinesEndingIn(std::string_view ending) cons
     if (text.ends_with(ending)) found.push_back(text.substr(0, text.size() - ending.size()));
   }
   return found;
+}
+
+bool LogCapture::SaysOutOfMemory() const {
+  return std::any_of(captured.lines.begin(), captured.lines.end(), [](const std::string& line) {
+    return std::any_of(std::begin(kOutOfMemory), std::end(kOutOfMemory),
+                       [&](const char* words) { return line.find(words) != std::string::npos; });
+  });
 }
 
 }  // namespace llamero

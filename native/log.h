@@ -23,6 +23,9 @@ class LogCapture {
 
   /// Every error line that ends with `ending`, without prefix and ending.
   std::vector<std::string> LinesEndingIn(std::string_view ending) const;
+
+  /// Whether a line says that memory was not to be had, the machine's or a device's. llama.cpp has no other sign of it.
+  bool SaysOutOfMemory() const;
 };
 
 }  // namespace llamero

@@ -62,7 +62,8 @@ MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
           .per_cell = attends ? llama_model_n_layer(model) * cell : 0,
           .per_sequence = StateBytes(model),
           .buffers = kSingle * (rows * (2 * inner + 6 * width) + 2 * logits),
-          .buffers_per_cell = rows * (kHalf + (options.flash_attention == "off" ? kSingle * heads : 0))};
+          .buffers_per_cell = rows * (kHalf + (options.flash_attention == "off" ? kSingle * heads : 0)),
+          .gpu_share = loaded.gpu_share()};
 }
 
 }  // namespace llamero

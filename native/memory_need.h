@@ -24,6 +24,7 @@ struct MemoryNeed {
   int64_t per_sequence = 0;
   int64_t buffers = 0;
   int64_t buffers_per_cell = 0;
+  double gpu_share = 0;  // of all that, about
 };
 
 /// `options.cells` does not count. Throws Failure: ERR_OPTION_INVALID for an unknown KV type.

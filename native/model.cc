@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include <ggml-backend.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -36,6 +38,17 @@ void RefuseTensors(const std::vector<std::string>& tensors) {
                                          "; fetch it again, or ask its maker.");
 }
 
+bool HasGpu() {
+  return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != nullptr ||
+         ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != nullptr;
+}
+
+int LayersOnGpus(const llama_model* model, const ModelOptions& options) {
+  if (options.vocabulary_only || !HasGpu()) return 0;
+  const int all = llama_model_n_layer(model) + 1;
+  return options.gpu_layers < 0 ? all : std::min(options.gpu_layers, all);
+}
+
 std::string PieceOf(const llama_vocab* vocab, llama_token token, bool special) {
   char buffer[256];
   const int length = llama_token_to_piece(vocab, token, buffer, sizeof buffer, 0, special);
@@ -52,6 +65,9 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   LoadState state{progress, cancelled};
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.gpu_layers;
+  // With a GPU in its list llama.cpp copies weights there for large batches and takes memory for that, without any layer.
+  ggml_backend_dev_t no_devices[] = {nullptr};
+  if (options.gpu_layers == 0) params.devices = no_devices;
   params.load_mode = options.memory_map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
   params.vocab_only = options.vocabulary_only;
   params.check_tensors = options.check_tensors;
@@ -67,19 +83,26 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   llama_model_ptr model(llama_model_load_from_file(options.path.c_str(), params));
   if (cancelled.load()) throw Failure("ERR_CANCELLED", "Loading the model was cancelled.");
   if (!model && options.check_tensors) RefuseTensors(log.LinesEndingIn(" has invalid data"));
+  if (!model && log.SaysOutOfMemory()) {
+    throw Failure("ERR_OUT_OF_MEMORY", "There is no memory for the weights: " + log.Reason("it gave no reason") +
+                                           ". Choose a smaller model, or keep fewer layers on a GPU (gpuLayers).");
+  }
   if (!model) {
     throw Failure("ERR_MODEL_REJECTED", "llama.cpp refused the model: " + log.Reason("it gave no reason") + ".");
   }
   if (llama_vocab_type(llama_model_get_vocab(model.get())) == LLAMA_VOCAB_TYPE_NONE) {
     throw Failure("ERR_MODEL_REJECTED", "The model has no vocabulary, so text can be neither read nor written.");
   }
-  return std::shared_ptr<const Model>(new Model(std::move(model), options.vocabulary_only));
+  return std::shared_ptr<const Model>(new Model(std::move(model), options));
 }
 
 std::string Model::WrittenPiece(llama_token token) const { return PieceOf(vocab_, token, true); }
 
-Model::Model(llama_model_ptr model, bool vocabulary_only)
-    : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())), vocabulary_only_(vocabulary_only) {
+Model::Model(llama_model_ptr model, const ModelOptions& options)
+    : model_(std::move(model)),
+      vocab_(llama_model_get_vocab(model_.get())),
+      vocabulary_only_(options.vocabulary_only),
+      gpu_layers_(LayersOnGpus(model_.get(), options)) {
   const int size = llama_vocab_n_tokens(vocab_);
   pieces_.reserve(size);
   for (llama_token token = 0; token < size; token++) {
@@ -98,6 +121,11 @@ Model::Model(llama_model_ptr model, bool vocabulary_only)
   for (int32_t i = 0; i < suppressed; i++) {
     if (IsToken(tokens[i])) suppressed_tokens_.push_back(tokens[i]);
   }
+}
+
+double Model::gpu_share() const {
+  const int layers = llama_model_n_layer(model_.get());
+  return layers > 0 ? std::max(0.0, (gpu_layers_ - 1.0) / layers) : 0;
 }
 
 }  // namespace llamero

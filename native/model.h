@@ -16,7 +16,7 @@ namespace llamero {
 
 struct ModelOptions {
   std::string path;
-  int gpu_layers = -1;
+  int gpu_layers = -1;  // -1: all; 0: the GPUs are left alone
   bool memory_map = true;
   bool vocabulary_only = false;
   bool check_tensors = false;
@@ -30,13 +30,18 @@ class Model {
   /// Called with the fraction loaded, 0 to 1, on the loading thread.
   using Progress = std::function<void(float)>;
 
-  /// Throws Failure: ERR_MODEL_REJECTED with llama.cpp's reason, ERR_CANCELLED.
+  /// Throws Failure: ERR_MODEL_REJECTED with llama.cpp's reason, ERR_OUT_OF_MEMORY, ERR_CANCELLED.
   static std::shared_ptr<const Model> Load(const ModelOptions& options, const Progress& progress,
                                            const std::atomic<bool>& cancelled);
 
   llama_model* get() const { return model_.get(); }
   const llama_vocab* vocab() const { return vocab_; }
   bool vocabulary_only() const { return vocabulary_only_; }
+
+  /// Layers on GPUs, counted as ModelOptions::gpu_layers is: the last of them is the one that makes logits. 0: none.
+  int gpu_layers() const { return gpu_layers_; }
+  /// Of the other layers, which hold the cache, the share that lies on GPUs, 0 to 1.
+  double gpu_share() const;
 
   int vocabulary_size() const { return static_cast<int>(pieces_.size()); }
   bool IsToken(int64_t id) const { return id >= 0 && id < vocabulary_size(); }
@@ -56,11 +61,12 @@ class Model {
   std::mutex& adapters_mutex() const { return adapters_mutex_; }
 
  private:
-  explicit Model(llama_model_ptr model, bool vocabulary_only);
+  Model(llama_model_ptr model, const ModelOptions& options);
 
   llama_model_ptr model_;
   const llama_vocab* vocab_;
   bool vocabulary_only_;
+  int gpu_layers_;
   std::vector<std::string> pieces_;
   std::vector<llama_token> end_tokens_;
   std::vector<llama_token> suppressed_tokens_;

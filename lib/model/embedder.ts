@@ -12,7 +12,7 @@ import { onAbort } from './abort.js'
 import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import { canGenerate } from './model-info.js'
-import type { ModelValues } from './model-options.js'
+import type { PlacedValues } from './model-options.js'
 
 // A step visits every token for every token in it, so that more of them cost more than they bring: beyond some 500 the
 // weights are read often enough.
@@ -100,7 +100,7 @@ export class Embedder {
 export function embedderOptions(
   contextSize: number,
   info: NativeModelInfo,
-  options: ModelValues,
+  options: PlacedValues,
 ): NativeEmbedderOptions {
   const splits = canGenerate(info)
   const withLogits = Math.max(leastBatchSize, Math.floor(logitsInMemory / info.vocabularySize))

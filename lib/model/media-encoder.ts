@@ -6,7 +6,7 @@ import { onAbort } from './abort.js'
 import { disposedError } from './engine.js'
 import { createGate } from './gate.js'
 import type { MediaMetrics } from './model-metrics.js'
-import type { ModelValues, ProjectorSource } from './model-options.js'
+import type { PlacedValues, ProjectorSource } from './model-options.js'
 
 /** A picture or sound as it stands in a prompt. */
 export interface EncodedMedium {
@@ -18,7 +18,7 @@ export interface EncodedMedium {
 }
 
 /** What opening an encoder needs of a model's options. */
-interface EncoderSetting extends Pick<ModelValues, 'gpuLayers' | 'threads'> {
+interface EncoderSetting extends Pick<PlacedValues, 'gpuLayers' | 'threads'> {
   readonly llamaTag: string
   readonly mostTogether: number
 }

@@ -1,5 +1,5 @@
 import { LlameroError } from '../errors.js'
-import type { NativeMemoryNeed } from '../native-types.js'
+import type { NativeFreeMemory, NativeMemoryNeed } from '../native-types.js'
 
 /** What the size of the KV cache depends on. */
 export interface MemoryFit {
@@ -11,8 +11,8 @@ export interface MemoryFit {
   /** Sequences that the engine has places for, those that are kept included. */
   readonly slots: number
   readonly need: NativeMemoryNeed
-  /** Before the weights were loaded; 0: not known. */
-  readonly freeBytes: number
+  /** Before the weights were loaded. */
+  readonly free: NativeFreeMemory
 }
 
 export interface CacheSize {
@@ -28,6 +28,8 @@ const cellStep = 256
 const leastContextSize = 512
 /** Left free by what is chosen by default. */
 const marginShare = 0.1
+/** What a GPU's driver takes for kernels and workspaces as they are first used; where that fails the process ends. */
+const gpuReserve = 128 * mebibyte
 /** Of what the weights leave, for more than one request. */
 const cacheShare = 0.25
 /** llama.cpp writes the whole cache once when it is made: what is reserved is taken. */
@@ -47,7 +49,8 @@ const fullRequests = 2
  *
  * Throws `ERR_OUT_OF_MEMORY` with the largest `contextSize` that would fit.
  */
-export function fitMemory({ contextSize, defaultContextSize, parallel, slots, need, freeBytes }: MemoryFit): CacheSize {
+export function fitMemory({ contextSize, defaultContextSize, parallel, slots, need, free }: MemoryFit): CacheSize {
+  const freeBytes = freeFor(need.gpuShare, free)
   const { weightsBytes, cellBytes, sequenceBytes, bufferBytes, bufferCellBytes } = need
   const wholeCell = Math.max(1, cellBytes + bufferCellBytes)
   const fixedBytes = weightsBytes + bufferBytes + slots * sequenceBytes
@@ -58,7 +61,7 @@ export function fitMemory({ contextSize, defaultContextSize, parallel, slots, ne
   const comfortable = cellsIn(left - marginShare * freeBytes)
   const size = contextSize ?? Math.min(defaultContextSize, Math.max(comfortable, leastContextSize))
   const one = wholeCells(size)
-  if (one > most) throw outOfMemory(size, fixedBytes + one * wholeCell, most, freeBytes)
+  if (one > most) throw outOfMemory(size, fixedBytes + one * wholeCell, most, freeBytes, need.gpuShare)
 
   const modest = Math.min(modestCells, cellsIn(Math.max(weightsBytes, modestBytes)))
   const all = wholeCells(size * parallel)
@@ -66,20 +69,34 @@ export function fitMemory({ contextSize, defaultContextSize, parallel, slots, ne
   return { contextSize: size, cells: Math.max(one, Math.min(wanted, cellsIn(cacheShare * left))) }
 }
 
+/** What can be taken in all when that share of it lies on GPUs, the rest in main memory; 0: not known. */
+function freeFor(gpuShare: number, { mainBytes, gpuBytes }: NativeFreeMemory): number {
+  if (gpuShare <= 0 || gpuBytes === 0) return mainBytes
+  const byGpus = Math.max(1, Math.floor((gpuBytes - gpuReserve) / gpuShare))
+  return gpuShare >= 1 ? byGpus : Math.min(byGpus, Math.floor(mainBytes / (1 - gpuShare)))
+}
+
 function wholeCells(tokens: number): number {
   return Math.ceil(tokens / cellStep) * cellStep
 }
 
-function outOfMemory(contextSize: number, neededBytes: number, mostCells: number, freeBytes: number): LlameroError {
+function outOfMemory(
+  contextSize: number,
+  neededBytes: number,
+  mostCells: number,
+  freeBytes: number,
+  gpuShare: number,
+): LlameroError {
   const largest = Math.max(0, mostCells)
   const [needed, free] = [neededBytes, freeBytes].map((bytes) => Math.ceil(bytes / mebibyte))
   const advice =
     largest >= cellStep
       ? `lower contextSize to ${largest} or less, or choose a smaller type for the cache`
       : 'choose a smaller model or a stronger quantization, or close other programs'
+  const gpus = gpuShare > 0 ? ', or keep fewer layers on the GPU (gpuLayers)' : ''
   return new LlameroError(
     'ERR_OUT_OF_MEMORY',
-    `The model needs ${needed} MiB with a contextSize of ${contextSize}, but ${free} MiB are free; ${advice}.`,
+    `The model needs ${needed} MiB with a contextSize of ${contextSize}, but ${free} MiB are free; ${advice}${gpus}.`,
     { details: { contextSize, neededBytes, freeBytes, largestContextSize: largest } },
   )
 }

@@ -32,6 +32,8 @@ export interface ModelInfo {
   /** Numbers of an embedding. */
   readonly embeddingSize: number
   readonly layers: number
+  /** Those of them that lie on GPUs, and one more for the layer that makes logits; 0: none, so the CPU computes. */
+  readonly gpuLayers: number
   /** Whether `generate` and `chat` work: not with encoders such as BERT. */
   readonly canGenerate: boolean
   /** Whether `generate` takes a `suffix`: the model was trained to fill in the middle. */
@@ -90,6 +92,7 @@ export function modelInfo(
     threads: engine?.threads ?? 0,
     embeddingSize: info.embeddingSize,
     layers: info.layers,
+    gpuLayers: info.gpuLayers,
     canGenerate: engine !== undefined,
     canInfill: engine !== undefined && infillTokens(info) !== undefined,
     takesImages: media?.images ?? false,

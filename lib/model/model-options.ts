@@ -1,7 +1,7 @@
 import { availableParallelism, freemem } from 'node:os'
 import { invalidOption } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
-import type { NativeMetadataOverride } from '../native-types.js'
+import type { NativeMetadataOverride, NativeModelInfo } from '../native-types.js'
 import { parameters } from '../parameters.js'
 import { abortSignal, boolean, callback, folder, integer, oneOf } from './option-kinds.js'
 import { type OptionTable, type OptionValues, readOptions } from './option-rule.js'
@@ -49,7 +49,10 @@ export interface ModelOptions {
   readonly cacheDirectory?: string | undefined
   /** Most bytes of all files of that folder: 0 to 2⁴⁴; the least recently used leave first. @default 8 GiB */
   readonly cacheDirectoryBytes?: number | undefined
-  /** Most compute threads, 1 to 512. @default `os.availableParallelism()` */
+  /**
+   * Most compute threads, 1 to 512. Those that have nothing to do wait for it, which takes their cores from others.
+   * @default `os.availableParallelism()`; at most 4 where all layers are on a GPU
+   */
   readonly threads?: number | undefined
   /** Use fewer threads while other processes take the cores. @default true */
   readonly adaptThreads?: boolean | undefined
@@ -65,7 +68,10 @@ export interface ModelOptions {
   readonly keyType?: CacheType | undefined
   /** Type of the cached values; a quantised type needs flash attention. @default 'f16' */
   readonly valueType?: CacheType | undefined
-  /** Layers on a GPU, -1 (all) to 1,000,000. @default -1 */
+  /**
+   * Layers on GPUs, -1 (all) to 1,000,000, of which one is the layer that makes logits; 0 leaves the GPUs alone. Without
+   * a GPU all are on the CPU. See `ModelInfo.gpuLayers`. @default -1
+   */
   readonly gpuLayers?: number | undefined
   /** Map the file into memory instead of reading it. @default true */
   readonly memoryMap?: boolean | undefined
@@ -124,7 +130,6 @@ export const modelOptions = {
 
 /** {@link ModelOptions} once checked. */
 export type ModelValues = OptionValues<typeof modelOptions> & {
-  readonly threads: number
   readonly cacheBytes: number
 }
 
@@ -135,9 +140,19 @@ export function readModelOptions(given: unknown): ModelValues {
   }
   return {
     ...values,
-    threads: values.threads ?? availableParallelism(),
     cacheBytes: values.cacheBytes ?? defaultCacheBytes(),
   }
+}
+
+/** {@link ModelValues} once it is known where the layers lie. */
+export type PlacedValues = ModelValues & { readonly threads: number }
+
+// What is left to the CPU: to look up the embeddings of a step's tokens.
+const mostThreadsBesideGpu = 4
+
+export function withThreads(values: ModelValues, { layers, gpuLayers }: NativeModelInfo): PlacedValues {
+  const most = gpuLayers > layers ? mostThreadsBesideGpu : Infinity
+  return { ...values, threads: values.threads ?? Math.min(availableParallelism(), most) }
 }
 
 const mostCacheBytes = 2 ** 31

@@ -4,6 +4,7 @@ import type {
   Addon,
   NativeCacheFiles,
   NativeEngineOptions,
+  NativeFreeMemory,
   NativeMemoryNeed,
   NativeMetadataOverride,
   NativeModel,
@@ -18,7 +19,7 @@ import { infillTokens, type InfillTokens } from './infill.js'
 import { MediaEncoder } from './media-encoder.js'
 import { fitMemory } from './memory-fit.js'
 import { canGenerate, modelInfo, type ModelInfo } from './model-info.js'
-import type { ModelPaths, ModelValues } from './model-options.js'
+import { withThreads, type ModelPaths, type ModelValues, type PlacedValues } from './model-options.js'
 import { canEmbed } from './pooling.js'
 import { stateFingerprint } from './state-fingerprint.js'
 
@@ -65,20 +66,21 @@ const stepTargetMs = 50
 export async function openNative(
   addon: Addon,
   paths: ModelPaths,
-  options: ModelValues,
+  given: ModelValues,
   llamaTag: string,
 ): Promise<OpenedModel> {
   const { path, draftPath, projector } = paths
-  const { signal, keyType, valueType } = options
+  const { signal, keyType, valueType } = given
   const setting = { path: resolve(path), keyType, valueType, llamaTag }
   signal?.throwIfAborted()
-  const freeBytes = addon.freeMemory(options.gpuLayers, '/')
-  const native = await loadWeights(addon, path, paths.metadataOverrides, options)
+  const free = addon.freeMemory('/')
+  const native = await loadWeights(addon, path, paths.metadataOverrides, given)
   let draft: NativeModel | undefined
   let media: MediaEncoder | undefined
   let engine: Engine | undefined
   try {
     const info = addon.modelInfo(native)
+    const options = withThreads(given, info)
     if (draftPath !== undefined) {
       if (!canGenerate(info)) throw doesNotGenerate(info)
       draft = await loadWeights(addon, draftPath, paths.draftMetadataOverrides, { ...options, onProgress: undefined })
@@ -90,7 +92,7 @@ export async function openNative(
       media = await MediaEncoder.open(addon, native, projector, { ...options, llamaTag, mostTogether: microBatchSize })
     }
     const sizes = canGenerate(info)
-      ? await createEngine(addon, native, { info, options, setting, trained, freeBytes, draft })
+      ? await createEngine(addon, native, { info, options, setting, trained, free, draft })
       : { contextSize: Math.min(options.contextSize ?? defaultContextSize, trained), engine: undefined }
     const { contextSize } = sizes
     engine = sizes.engine
@@ -172,17 +174,17 @@ function keepsStates(info: NativeModelInfo): boolean {
 
 interface EngineSetting {
   readonly info: NativeModelInfo
-  readonly options: ModelValues
+  readonly options: PlacedValues
   readonly setting: ModelSetting
   readonly trained: number
-  readonly freeBytes: number
+  readonly free: NativeFreeMemory
   readonly draft: NativeModel | undefined
 }
 
 async function createEngine(
   addon: Addon,
   native: NativeModel,
-  { info, options, setting, trained, freeBytes, draft }: EngineSetting,
+  { info, options, setting, trained, free, draft }: EngineSetting,
 ): Promise<{ contextSize: number; engine: Engine }> {
   const { parallel } = options
   const wanted = engineOptions(microBatchSize, info, options)
@@ -192,7 +194,7 @@ async function createEngine(
     parallel,
     slots: parallel + wanted.cachedSequences,
     need: needOf(addon, [native, ...(draft === undefined ? [] : [draft])], wanted),
-    freeBytes,
+    free,
   })
   const files = await cacheFiles(options, () => stateFingerprint(setting, info, cells))
   return { contextSize, engine: await Engine.create(addon, native, engineOptions(cells, info, options, files), draft) }
@@ -208,13 +210,14 @@ function needOf(addon: Addon, models: readonly NativeModel[], options: NativeEng
     sequenceBytes: sum('sequenceBytes'),
     bufferBytes: sum('bufferBytes'),
     bufferCellBytes: sum('bufferCellBytes'),
+    gpuShare: Math.min(...needs.map(({ gpuShare }) => gpuShare)),
   }
 }
 
 function engineOptions(
   cells: number,
   info: NativeModelInfo,
-  options: ModelValues,
+  options: PlacedValues,
   files?: NativeCacheFiles,
 ): NativeEngineOptions {
   return {

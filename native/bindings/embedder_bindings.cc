@@ -11,7 +11,7 @@
 namespace llamero {
 namespace {
 
-/// What a JavaScript embedder owns. When the environment ends first, its Ending closes the embedder; the jobs that wait
+/// What a JavaScript embedder owns; closing lets go of the model, as with EngineOwner. When the environment ends first, its Ending closes the embedder; the jobs that wait
 /// for it are younger, so theirs have run by then.
 struct EmbedderHandle {
   static constexpr napi_type_tag kTag{0x6c6c616d65726f01, 0x656d626564640001};
@@ -144,6 +144,7 @@ Napi::Value EmbedderCreate(const Napi::CallbackInfo& info) {
 Napi::Value EmbedderRun(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto handle = FromHandle<EmbedderHandle>(info[0]);
+    if (!handle->model) throw Failure("ERR_DISPOSED", "The model was closed; load it again to embed.");
     // Shared, since a std::function copies; taken by the one call.
     const auto request =
         std::make_shared<EmbedRequest>(ToEmbedRequest(info[1], *handle->model, handle->embedder->options()));
@@ -175,15 +176,17 @@ Napi::Value EmbedderStatistics(const Napi::CallbackInfo& info) {
 
 Napi::Value EmbedderClose(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
-    const auto embedder = FromHandle<EmbedderHandle>(info[0])->embedder;
-    embedder->Stop();
-    return Job<bool>::Start(info.Env(),
-                            {.work =
-                                 [embedder] {
-                                   embedder->Close();
-                                   return true;
-                                 },
-                             .convert = [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }});
+    const auto handle = FromHandle<EmbedderHandle>(info[0]);
+    handle->embedder->Stop();
+    return Job<bool>::Start(info.Env(), {.work =
+                                             [embedder = handle->embedder] {
+                                               embedder->Close();
+                                               return true;
+                                             },
+                                         .convert = [handle](Napi::Env env, bool&) -> Napi::Value {
+                                           handle->model.reset();
+                                           return env.Undefined();
+                                         }});
   });
 }
 

@@ -175,8 +175,10 @@ EngineOptions ToEngineOptions(const Napi::Value& value) {
 
 Napi::Value FreeMemoryNow(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
-    const int64_t bytes = FreeMemoryFor(static_cast<int>(ToInteger(info[0])), ToString(info[1]));
-    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+    auto result = Napi::Object::New(info.Env());
+    result.Set("mainBytes", static_cast<double>(FreeMemory(ToString(info[0]))));
+    result.Set("gpuBytes", static_cast<double>(FreeGpuMemory()));
+    return result;
   });
 }
 
@@ -190,6 +192,7 @@ Napi::Value MemoryNeedOf(const Napi::CallbackInfo& info) {
     set("sequenceBytes", need.per_sequence);
     set("bufferBytes", need.buffers);
     set("bufferCellBytes", need.buffers_per_cell);
+    result.Set("gpuShare", need.gpu_share);
     return result;
   });
 }
@@ -227,7 +230,7 @@ Napi::Value EngineSubmit(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto owner = FromHandle<EngineOwner>(info[0]);
     Engine& engine = owner->handle->engine();
-    const int64_t id = engine.Submit(ToRequest(info[1], *owner->model, engine.context_options()));
+    const int64_t id = engine.Submit(ToRequest(info[1], owner->open_model(), engine.context_options()));
     owner->handle->KeepAlive();
     return Napi::Number::New(info.Env(), static_cast<double>(id));
   });
@@ -293,8 +296,8 @@ Napi::Value EngineStatistics(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineClose(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
-    const auto handle = FromHandle<EngineOwner>(info[0])->handle;
-    const auto engine = handle->engine_or_null();
+    const auto owner = FromHandle<EngineOwner>(info[0]);
+    const auto engine = owner->handle->engine_or_null();
     if (engine) engine->Stop(true);
     // The join happens off the JavaScript thread; what is left of it in Finish returns at once.
     return Job<bool>::Start(info.Env(), {.work =
@@ -302,8 +305,9 @@ Napi::Value EngineClose(const Napi::CallbackInfo& info) {
                                                if (engine) engine->Close();
                                                return true;
                                              },
-                                         .convert = [handle](Napi::Env env, bool&) -> Napi::Value {
-                                           handle->Finish(env);
+                                         .convert = [owner](Napi::Env env, bool&) -> Napi::Value {
+                                           owner->handle->Finish(env);
+                                           owner->model.reset();
                                            return env.Undefined();
                                          }});
   });

@@ -119,6 +119,7 @@ Napi::Value ModelInfo(const Napi::CallbackInfo& info) {
     result.Set("trainedContextSize", llama_model_n_ctx_train(model));
     result.Set("embeddingSize", llama_model_n_embd_out(model));
     result.Set("layers", llama_model_n_layer(model));
+    result.Set("gpuLayers", owner->gpu_layers());
     result.Set("hasEncoder", llama_model_has_encoder(model));
     result.Set("hasDecoder", llama_model_has_decoder(model));
     result.Set("isRecurrent", llama_model_is_recurrent(model));

@@ -107,7 +107,7 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto owner = FromHandle<EngineOwner>(info[0]);
     const int64_t session = ToInteger(info[1]);
-    const std::string root = ToCacheRoot(info[2], *owner->model);
+    const std::string root = ToCacheRoot(info[2], owner->open_model());
     const Napi::Object given = ToObject(info[3]);
     const Napi::Value state = given.Get("state");
     if (!state.IsTypedArray() || state.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
@@ -120,7 +120,7 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
     const auto snapshot = std::make_shared<KvCache::Snapshot>();
     snapshot->tokens = IntegersOf(given.Get("tokens"));
     for (const llama_token token : snapshot->tokens) {
-      if (!owner->model->IsToken(token) && !IsMedia(token))
+      if (!owner->open_model().IsToken(token) && !IsMedia(token))
         throw Failure("ERR_STATE_MISMATCH", "The saved session holds tokens that the model lacks.");
     }
     owner->handle->engine();  // throws when it is closed

@@ -101,6 +101,8 @@ void Embedder::Close() {
   Stop();
   if (thread_) thread_->Join();
   thread_.reset();
+  context_.reset();
+  model_.reset();
 }
 
 void Embedder::Work() {

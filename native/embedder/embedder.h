@@ -55,8 +55,8 @@ struct EmbedderStats {
 ///     changes. A context that failed is given up, so that the next step makes another.
 /// B3  A cancelled request takes part in no further step. A step is cut short only when every request in it was
 ///     cancelled, or the embedder closes.
-/// B4  From Stop on nothing is accepted and everything that waits ends with ERR_DISPOSED; Close also joins the thread.
-///     Both are idempotent.
+/// B4  From Stop on nothing is accepted and everything that waits ends with ERR_DISPOSED; Close also joins the thread
+///     and lets go of the model. Both are idempotent.
 /// B5  What a step throws ends the requests in it, not the process.
 class Embedder {
  public:

@@ -26,10 +26,10 @@ size_t EstimatedBytes(const llama_model* model, int vocabulary, const EmbeddingC
   return attention + activations + memory + logits;
 }
 
-void RequireMemory(const llama_model* model, int vocabulary, const EmbeddingContextOptions& options) {
+void RequireMemory(const Model& model, const EmbeddingContextOptions& options) {
   constexpr size_t kMebibyte = size_t{1} << 20;
-  const size_t needed = EstimatedBytes(model, vocabulary, options);
-  const auto free_bytes = static_cast<size_t>(FreeMemory());
+  const size_t needed = EstimatedBytes(model.get(), model.vocabulary_size(), options);
+  const auto free_bytes = static_cast<size_t>(FreeMemoryFor(model.gpu_share()));
   if (free_bytes == 0 || needed < free_bytes) return;
   throw Failure("ERR_OUT_OF_MEMORY", "Embedding " + std::to_string(std::max(options.batch_size, options.cells)) +
                                          " tokens at once needs some " + std::to_string(needed / kMebibyte) +
@@ -49,7 +49,7 @@ EmbeddingContext::EmbeddingContext(std::shared_ptr<const Model> model, const Emb
                                          " labels, which is more than its vectors have numbers.");
   }
   width_ = options.rank ? classes : llama_model_n_embd_out(model_->get());
-  RequireMemory(model_->get(), model_->vocabulary_size(), options);
+  RequireMemory(*model_, options);
 
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(std::max(options.batch_size, options.cells));
@@ -69,6 +69,10 @@ EmbeddingContext::EmbeddingContext(std::shared_ptr<const Model> model, const Emb
 
   const LogCapture log;
   context_.reset(llama_init_from_model(model_->get(), params));
+  if (!context_ && log.SaysOutOfMemory()) {
+    throw Failure("ERR_OUT_OF_MEMORY", "There is no memory for the context: " + log.Reason("it gave no reason") +
+                                           ". Lower contextSize, or keep fewer layers on a GPU (gpuLayers).");
+  }
   if (!context_) {
     throw Failure("ERR_UNSUPPORTED", "llama.cpp could not make a context: " + log.Reason("it gave no reason") + ".");
   }

@@ -17,6 +17,8 @@ namespace {
 // With an odd number of rows the buffers behind them lie so that prefill loses a fifth (measured: 1,024 tokens at 893
 // tokens/s with 17 rows, 1,050 with 32 and 1,070 with 128).
 constexpr int64_t kOutputBlock = 64;
+// A step of so many rows may be all samples: no more than kOutputBlock.
+constexpr int64_t kWarmUpTokens = 64;
 // Rows beside one for each sequence, for proposed tokens.
 constexpr int64_t kDraftRows = 32;
 
@@ -24,7 +26,7 @@ constexpr int64_t kDraftRows = 32;
 void RequireMemory(const Model& model, const ContextOptions& options) {
   constexpr int64_t kMebibyte = int64_t{1} << 20;
   const int64_t needed = options.cells * NeedOf(model, options).per_cell;
-  const int64_t free_bytes = FreeMemory();
+  const int64_t free_bytes = FreeMemoryFor(model.gpu_share());
   if (free_bytes == 0 || needed < free_bytes) return;
   throw Failure("ERR_OUT_OF_MEMORY", "A KV cache of " + std::to_string(options.cells) + " tokens needs " +
                                          std::to_string(needed / kMebibyte) + " MiB, but " +
@@ -96,6 +98,10 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
 
   const LogCapture log;
   context_.reset(llama_init_from_model(model_->get(), params));
+  if (!context_ && log.SaysOutOfMemory()) {
+    throw Failure("ERR_OUT_OF_MEMORY", "There is no memory for the context: " + log.Reason("it gave no reason") +
+                                           ". Lower contextSize, or keep fewer layers on a GPU (gpuLayers).");
+  }
   if (!context_) {
     throw Failure("ERR_UNSUPPORTED", "llama.cpp could not make a context: " + log.Reason("it gave no reason") + ".");
   }
@@ -114,13 +120,17 @@ Context::~Context() {
   if (context_) threads_.Detach(context_.get());
 }
 
-/// The first decode touches every page of the weights and builds the graph; better now than in the first request.
+/// The first decode touches every page of the weights and builds the graph; better now than in the first request. A GPU
+/// loads kernels when they are first used, others for each size of step.
 void Context::WarmUp() {
   const llama_token bos = llama_vocab_bos(model_->vocab());
-  ClearBatch();
-  AddToBatch(model_->IsToken(bos) ? bos : 0, 0, 0, true);
-  Decode(options_.threads);
-  llama_memory_clear(llama_get_memory(context_.get()), true);
+  const int64_t most = model_->gpu_layers() > 0 ? std::min({kWarmUpTokens, options_.batch_size, options_.cells}) : 1;
+  for (int64_t size = 1; size <= most; size *= 2) {
+    ClearBatch();
+    for (int64_t at = 0; at < size; at++) AddToBatch(model_->IsToken(bos) ? bos : 0, at, 0, true);
+    if (Decode(options_.threads) != Outcome::kDone) break;
+    llama_memory_clear(llama_get_memory(context_.get()), true);
+  }
   ClearBatch();
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { nativeAddon } from '../../lib/native.js'
+import { backendReport, nativeAddon } from '../../lib/native.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const directory = temporaryDirectory()
@@ -99,12 +99,14 @@ describe('free memory', () => {
     ],
   ]
   it.each(cases)('%s', (_rule, files, bytes) => {
-    expect(nativeAddon().freeMemory(0, system(files))).toBe(bytes)
+    expect(nativeAddon().freeMemory(system(files)).mainBytes).toBe(bytes)
   })
 
   it('of this machine is some, and not more than there is', () => {
-    const bytes = nativeAddon().freeMemory(-1, '/')
-    expect(bytes).toBeGreaterThan(2 ** 24)
-    expect(bytes).toBeLessThan(2 ** 50)
+    const { mainBytes, gpuBytes } = nativeAddon().freeMemory('/')
+    expect(mainBytes).toBeGreaterThan(2 ** 24)
+    expect(mainBytes).toBeLessThan(2 ** 50)
+    const hasGpu = backendReport().devices.some(({ type }) => type === 'gpu')
+    expect(gpuBytes > 0).toBe(hasGpu)
   })
 })

@@ -132,8 +132,15 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       return 'root ::= "{" [^}]* "}"'
     },
     chatParse: async (_format, text, isPartial) => options.parse?.(text, isPartial) ?? unused(),
-    freeMemory: () => options.freeBytes ?? 0,
-    memoryNeed: () => ({ weightsBytes: 0, cellBytes: 1, sequenceBytes: 0, bufferBytes: 0, bufferCellBytes: 0 }),
+    freeMemory: () => ({ mainBytes: options.freeBytes ?? 0, gpuBytes: 0 }),
+    memoryNeed: () => ({
+      weightsBytes: 0,
+      cellBytes: 1,
+      sequenceBytes: 0,
+      bufferBytes: 0,
+      bufferCellBytes: 0,
+      gpuShare: 0,
+    }),
     async adapterLoad() {
       calls.push('adapterLoad')
       return {} as NativeAdapter
@@ -227,6 +234,7 @@ const defaultInfo: NativeModelInfo = {
   trainedContextSize: 16_384,
   embeddingSize: 3,
   layers: 1,
+  gpuLayers: 0,
   hasEncoder: false,
   hasDecoder: true,
   isRecurrent: false,
