@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nativeAddon } from '../../lib/native.js'
 import type { NativeChatInput, NativeModel } from '../../lib/native.js'
@@ -7,6 +9,7 @@ import { loadRawModel } from './raw-engine.js'
 import { vocabularyPath } from './vocabulary-file.js'
 
 const addon = nativeAddon()
+const templates = new URL('../../llama.cpp/source/models/templates/', import.meta.url)
 let model: NativeModel
 beforeAll(async () => {
   model = await loadRawModel(vocabularyPath('qwen2'), true)
@@ -114,6 +117,23 @@ describe('a template with', () => {
       message: expect.stringMatching(/^.{50,100}x{1000,1024} …\.$/) as string,
     })
   })
+
+  it.each(['Reka-Edge', 'upstage-Solar-Open-100B', 'Kimi-K3', 'deepseek-ai-DeepSeek-V4'])(
+    'as much work as %s has with a long conversation is let through',
+    async (name) => {
+      const source = readFileSync(fileURLToPath(new URL(`${name}.jinja`, templates)), 'utf8')
+      const content = 'some words '.repeat(20)
+      const call = { type: 'function', id: 'call00001', function: { name: 'f', arguments: '{"a":1}' } }
+      const turn = [
+        { role: 'user', content },
+        { role: 'assistant', content: '', tool_calls: [call] },
+        { role: 'tool', tool_call_id: 'call00001', name: 'f', content },
+        { role: 'assistant', content },
+      ]
+      const messages = [...Array.from({ length: 50 }, () => turn).flat(), { role: 'user', content: 'the last' }]
+      expect(await render(source, { messagesJson: JSON.stringify(messages) })).toContain('the last')
+    },
+  )
 
   it('all that a long conversation needs is let through', async () => {
     const messages = Array.from({ length: 4096 }, (_, index) => ({
