@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/grammar_cache.h"
 #include "failure.h"
 #include "log.h"
 
@@ -57,8 +58,13 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   return std::shared_ptr<const Model>(new Model(std::move(model), options.vocabulary_only));
 }
 
+Model::~Model() = default;
+
 Model::Model(llama_model_ptr model, bool vocabulary_only)
-    : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())), vocabulary_only_(vocabulary_only) {
+    : model_(std::move(model)),
+      vocab_(llama_model_get_vocab(model_.get())),
+      vocabulary_only_(vocabulary_only),
+      grammars_(std::make_unique<GrammarCache>(*this)) {
   const int size = llama_vocab_n_tokens(vocab_);
   pieces_.reserve(size);
   for (llama_token token = 0; token < size; token++) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/grammar_cache.h"
 #include "engine/logits.h"
 #include "failure.h"
 
@@ -51,11 +52,9 @@ llama_sampler_ptr MakeChain(const Model& model, const SamplerSpec& spec) {
   return chain;
 }
 
-llama_sampler_ptr MakeGrammar(const Model& model, const std::string& grammar) {
-  if (grammar.empty()) return nullptr;
-  llama_sampler_ptr sampler(llama_sampler_init_grammar(model.vocab(), grammar.c_str(), "root"));
-  if (!sampler) throw Failure("ERR_GRAMMAR", "llama.cpp refused the grammar; check its syntax (GBNF, a rule 'root').");
-  return sampler;
+std::optional<GrammarMatcher> MakeGrammar(const Model& model, const std::string& grammar) {
+  if (grammar.empty()) return std::nullopt;
+  return GrammarMatcher(model.grammars().Get(grammar));
 }
 
 }  // namespace
@@ -97,14 +96,15 @@ Sampler::Choice Sampler::Sample(std::span<float> row, int logprobs) {
 
   Adjust(row);
   Choice choice;
-  choice.token = grammar_ ? DrawWithGrammar(row) : Draw(row);
+  if (grammar_) Hold(row);
+  choice.token = Draw(row);
   if (logprobs >= 0) {
     choice.logprobs.push_back({choice.token, raw[choice.token] - sum.value});
     choice.logprobs.insert(choice.logprobs.end(), best.begin(), best.end());
   }
   recent_.Add(choice.token);
   if (!greedy_) llama_sampler_accept(chain_.get(), choice.token);
-  if (grammar_) llama_sampler_accept(grammar_.get(), choice.token);
+  if (grammar_) grammar_->Accept(choice.token);
   return choice;
 }
 
@@ -119,6 +119,13 @@ void Sampler::Adjust(std::span<float> row) const {
   }
 }
 
+/// Leaves what the grammar allows.
+void Sampler::Hold(std::span<float> row) {
+  grammar_->Mask(row);
+  if (std::isfinite(row[ArgMax(row)])) return;
+  throw Failure("ERR_GRAMMAR", "The grammar allows no further token, and no end either.");
+}
+
 llama_token Sampler::Draw(std::span<const float> row) {
   if (greedy_) {
     const auto best = ArgMax(row);
@@ -131,30 +138,6 @@ llama_token Sampler::Draw(std::span<const float> row) {
     FillTopCandidates(row, spec_.top_k);
   } else {
     FillCandidates(row);
-  }
-  return Select();
-}
-
-/// A grammar on every candidate costs tens of milliseconds, on one 20 µs: draw first, and only if the token is not
-/// allowed, mask the whole row and draw again.
-llama_token Sampler::DrawWithGrammar(std::span<const float> row) {
-  const llama_token token = Draw(row);
-  llama_token_data single{token, 1, 0};
-  llama_token_data_array one{&single, 1, -1, false};
-  llama_sampler_apply(grammar_.get(), &one);
-  if (std::isfinite(single.logit)) return token;
-
-  candidates_.clear();
-  for (size_t i = 0; i < row.size(); i++) candidates_.push_back({static_cast<llama_token>(i), row[i], 0});
-  llama_token_data_array all{candidates_.data(), candidates_.size(), -1, false};
-  llama_sampler_apply(grammar_.get(), &all);
-  std::erase_if(candidates_, [](const llama_token_data& candidate) { return !std::isfinite(candidate.logit); });
-  sorted_ = false;
-  if (candidates_.empty()) throw Failure("ERR_GRAMMAR", "The grammar allows no further token, and no end either.");
-  if (greedy_) {
-    return std::max_element(candidates_.begin(), candidates_.end(),
-                            [](const auto& a, const auto& b) { return a.logit < b.logit; })
-        ->id;
   }
   return Select();
 }
