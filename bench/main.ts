@@ -19,6 +19,7 @@ import { sharedPrefix } from './scenarios/shared-prefix.js'
 import { speculation } from './scenarios/speculation.js'
 import { speed } from './scenarios/speed.js'
 import { streams } from './scenarios/streams.js'
+import { structured } from './scenarios/structured.js'
 
 const scenarios: readonly Scenario[] = [
   speed,
@@ -32,6 +33,7 @@ const scenarios: readonly Scenario[] = [
   memory,
   embeddings,
   speculation,
+  structured,
 ]
 
 const { values, positionals } = parseArgs({

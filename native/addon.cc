@@ -121,6 +121,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("quantize", QuantizeFile);
 
   add("schemaToGrammar", ConvertSchema);
+  add("compileGrammar", CompileGrammar);
+  add("grammarAllows", GrammarAllows);
+  add("grammarStats", GrammarStatistics);
 
   add("planStep", PlanOneStep);
   add("learnPace", LearnPrefillPace);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/grammar_cache.h"
 #include "failure.h"
 #include "log.h"
 
@@ -98,11 +99,14 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
 
 std::string Model::WrittenPiece(llama_token token) const { return PieceOf(vocab_, token, true); }
 
+Model::~Model() = default;
+
 Model::Model(llama_model_ptr model, const ModelOptions& options)
     : model_(std::move(model)),
       vocab_(llama_model_get_vocab(model_.get())),
       vocabulary_only_(options.vocabulary_only),
-      gpu_layers_(LayersOnGpus(model_.get(), options)) {
+      gpu_layers_(LayersOnGpus(model_.get(), options)),
+      grammars_(std::make_unique<GrammarCache>(*this)) {
   const int size = llama_vocab_n_tokens(vocab_);
   pieces_.reserve(size);
   for (llama_token token = 0; token < size; token++) {

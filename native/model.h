@@ -14,6 +14,8 @@
 
 namespace llamero {
 
+class GrammarCache;
+
 struct ModelOptions {
   std::string path;
   int gpu_layers = -1;  // -1: all; 0: the GPUs are left alone
@@ -30,6 +32,7 @@ class Model {
   /// Called with the fraction loaded, 0 to 1, on the loading thread.
   using Progress = std::function<void(float)>;
 
+  ~Model();
   /// Throws Failure: ERR_MODEL_REJECTED with llama.cpp's reason, ERR_OUT_OF_MEMORY, ERR_CANCELLED.
   static std::shared_ptr<const Model> Load(const ModelOptions& options, const Progress& progress,
                                            const std::atomic<bool>& cancelled);
@@ -57,6 +60,9 @@ class Model {
   /// Texts of control tokens, longest first: what a user must not be able to forge.
   const std::vector<std::pair<std::string, llama_token>>& special_texts() const { return special_texts_; }
 
+  /// Grammars compiled for the vocabulary.
+  GrammarCache& grammars() const { return *grammars_; }
+
   /// Held while llama.cpp changes its list of the model's adapters; see adapter.h.
   std::mutex& adapters_mutex() const { return adapters_mutex_; }
 
@@ -71,6 +77,7 @@ class Model {
   std::vector<llama_token> end_tokens_;
   std::vector<llama_token> suppressed_tokens_;
   std::vector<std::pair<std::string, llama_token>> special_texts_;
+  std::unique_ptr<GrammarCache> grammars_;
   mutable std::mutex adapters_mutex_;
 };
 

@@ -17,6 +17,8 @@ export interface LlamaServerOptions {
 export interface ServerRequest {
   readonly prompt: Int32Array
   readonly maxTokens: number
+  /** What the answer is held to. */
+  readonly jsonSchema?: object | undefined
 }
 
 /** When what of one streamed answer reached the client, in ms after the request was sent. */
@@ -76,7 +78,7 @@ async function answers(url: string, gone: () => boolean): Promise<void> {
   throw new Error(`llama-server was not ready within ${startMs} ms.`)
 }
 
-async function stream(base: string, { prompt, maxTokens }: ServerRequest): Promise<ServerTiming> {
+async function stream(base: string, { prompt, maxTokens, jsonSchema }: ServerRequest): Promise<ServerTiming> {
   const body = JSON.stringify({
     prompt: [...prompt],
     n_predict: maxTokens,
@@ -85,6 +87,7 @@ async function stream(base: string, { prompt, maxTokens }: ServerRequest): Promi
     ignore_eos: true,
     cache_prompt: true,
     stream: true,
+    json_schema: jsonSchema,
   })
   const startedAt = performance.now()
   const response = await fetch(`${base}/completion`, {

@@ -23,6 +23,7 @@ export interface NewsReader {
 export class Engine {
   readonly info: NativeEngineInfo
   readonly #addon: Addon
+  readonly #model: NativeModel
   readonly #native: NativeEngine
   readonly #readers: Map<number, NewsReader>
   readonly #capacity: number
@@ -30,9 +31,16 @@ export class Engine {
   #lastSession = 0
   #closing: Promise<void> | undefined
 
-  private constructor(addon: Addon, native: NativeEngine, readers: Map<number, NewsReader>, queueLimit: number) {
+  private constructor(
+    addon: Addon,
+    model: NativeModel,
+    native: NativeEngine,
+    readers: Map<number, NewsReader>,
+    queueLimit: number,
+  ) {
     this.info = addon.engineInfo(native)
     this.#addon = addon
+    this.#model = model
     this.#native = native
     this.#readers = readers
     this.#capacity = queueLimit + this.info.maxSequences
@@ -53,7 +61,7 @@ export class Engine {
       }
     }
     const native = await addon.engineCreate(model, options, deliver, draftModel)
-    return new Engine(addon, native, readers, options.queueLimit)
+    return new Engine(addon, model, native, readers, options.queueLimit)
   }
 
   /**
@@ -75,6 +83,12 @@ export class Engine {
       if (counted) this.#admitted--
       counted = false
     }
+  }
+
+  /** Compiles a grammar before a request with it enters, beside what the engine does. Rejects with `ERR_GRAMMAR`. */
+  async compileGrammar(grammar: string): Promise<void> {
+    this.#checkOpen()
+    await this.#addon.compileGrammar(this.#model, grammar)
   }
 
   submit(request: NativeRequest, reader: NewsReader): number {

@@ -84,10 +84,16 @@ export class GenerationState implements PartSource {
       return
     }
     if (signal !== undefined) this.#unlisten = onAbort(signal, () => this.#fail(signal.reason, true))
-    await prepare().then(
-      (prepared) => this.#submit(prepared),
-      (error: unknown) => this.#fail(error, isDisposed(error)),
-    )
+    await prepare()
+      .then(async (prepared) => {
+        const { grammar } = prepared.request.sampler
+        if (grammar !== '') await this.#engine.compileGrammar(grammar)
+        return prepared
+      })
+      .then(
+        (prepared) => this.#submit(prepared),
+        (error: unknown) => this.#fail(error, isDisposed(error)),
+      )
   }
 
   /** The result, shared by all who ask. */

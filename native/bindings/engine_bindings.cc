@@ -119,6 +119,7 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .adapt_drafts = BoolOf(given, "adaptDrafts"),
                   .draft_model = BoolOf(given, "draftModel"),
                   .preserved_tokens = IntegersOf(given.Get("preservedTokens"))};
+  request.sampler.written_tokens = request.preserved_tokens;
   request.media = ToMedia(given.Get("media"), request.tokens, model);
   request.cache_root = request.adapters->Root(StringOf(given, "cacheKey"));
   if (request.tokens.empty()) throw Failure("ERR_OPTION_INVALID", "A prompt needs at least one token.");

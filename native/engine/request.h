@@ -54,7 +54,8 @@ struct SamplerSpec {
   std::string grammar;
   bool grammar_lazy = false;  // it binds from a trigger on, and never inside thinking
   std::vector<GrammarTrigger> grammar_triggers;
-  std::string grammar_prefix;  // the beginning of the answer that the grammar has to accept first
+  std::vector<llama_token> written_tokens;  // special ones whose text is part of the answer
+  std::string grammar_prefix;               // the beginning of the answer that the grammar has to accept first
   std::optional<ThinkingSpec> thinking;
 };
 

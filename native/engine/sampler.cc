@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <limits>
 
+#include "engine/grammar_cache.h"
 #include "engine/logits.h"
 #include "engine/media_run.h"
 #include "failure.h"
-#include "tokenizer.h"
 
 namespace llamero {
 namespace {
@@ -54,31 +53,9 @@ llama_sampler_ptr MakeChain(const Model& model, const SamplerSpec& spec) {
   return chain;
 }
 
-llama_sampler* InitGrammar(const Model& model, const SamplerSpec& spec) {
-  if (!spec.grammar_lazy) return llama_sampler_init_grammar(model.vocab(), spec.grammar.c_str(), "root");
-  std::vector<const char*> patterns;
-  std::vector<llama_token> tokens;
-  for (const GrammarTrigger& trigger : spec.grammar_triggers) {
-    if (trigger.pattern.empty()) {
-      tokens.push_back(trigger.token);
-    } else {
-      patterns.push_back(trigger.pattern.c_str());
-    }
-  }
-  return llama_sampler_init_grammar_lazy_patterns(model.vocab(), spec.grammar.c_str(), "root", patterns.data(),
-                                                  patterns.size(), tokens.data(), tokens.size());
-}
-
-llama_sampler_ptr MakeGrammar(const Model& model, const SamplerSpec& spec) {
-  if (spec.grammar.empty()) return nullptr;
-  llama_sampler_ptr sampler;
-  try {
-    sampler.reset(InitGrammar(model, spec));
-  } catch (const std::exception&) {
-    throw Failure("ERR_GRAMMAR", "A trigger of the grammar is no regular expression that C++ understands.");
-  }
-  if (!sampler) throw Failure("ERR_GRAMMAR", "llama.cpp refused the grammar; check its syntax (GBNF, a rule 'root').");
-  return sampler;
+std::optional<GrammarMatcher> MakeGrammar(const Model& model, const SamplerSpec& spec) {
+  if (spec.grammar.empty()) return std::nullopt;
+  return GrammarMatcher(model.grammars().Get(spec.grammar, spec.written_tokens));
 }
 
 }  // namespace
@@ -111,8 +88,12 @@ Sampler::Sampler(std::shared_ptr<const Model> model, const SamplerSpec& spec, bo
     llama_sampler_accept(chain_.get(), token);
   }
   if (spec.thinking) thinking_.emplace(model_, *spec.thinking);
-  if (!grammar_ || spec.grammar_lazy || spec.grammar_prefix.empty()) return;
-  for (const llama_token token : TokensOfTemplate(*model_, spec.grammar_prefix)) AcceptInGrammar(token);
+  if (!grammar_) return;
+  if (spec.grammar_lazy) {
+    triggers_.emplace(spec.grammar_triggers);
+  } else {
+    grammar_->AcceptText(spec.grammar_prefix);
+  }
 }
 
 Sampler::Choice Sampler::Sample(std::span<float> row, int logprobs) {
@@ -133,38 +114,44 @@ Sampler::Choice Sampler::Sample(std::span<float> row, int logprobs) {
   return choice;
 }
 
-llama_token Sampler::Choose(std::span<const float> row) {
+llama_token Sampler::Choose(std::span<float> row) {
   if (thinking_) {
     if (const auto dictated = thinking_->dictated()) return *dictated;
   }
-  return grammar_binds() ? DrawWithGrammar(row) : Draw(row);
+  if (grammar_listens() && !triggers_) Hold(row);
+  return Draw(row);
 }
 
 /// Inside thinking a lazy grammar neither binds nor looks for its triggers.
-bool Sampler::grammar_binds() const { return grammar_ && !(spec_.grammar_lazy && thinking_ && thinking_->inside()); }
+bool Sampler::grammar_listens() const { return grammar_ && !(spec_.grammar_lazy && thinking_ && thinking_->inside()); }
 
 void Sampler::Accept(llama_token token) {
   recent_.Add(token);
   if (!greedy_) llama_sampler_accept(chain_.get(), token);
-  const bool binds = grammar_binds();
+  const bool listens = grammar_listens();
   if (thinking_) {
     // The tag that ends thinking may begin what triggers the grammar.
     const std::vector<llama_token> end_tag = thinking_->Accept(token);
-    if (grammar_ && !binds) {
+    if (grammar_ && !listens) {
       for (const llama_token each : end_tag) AcceptInGrammar(each);
     }
   }
-  if (binds) AcceptInGrammar(token);
+  if (listens) AcceptInGrammar(token);
 }
 
-/// llama.cpp throws when nothing of the grammar is left, and would abort at a token that ends the generation too early.
-/// Such a token is the last one: no grammar needs to see it.
+/// A token that ends the generation is the last one: no grammar needs to see it.
 void Sampler::AcceptInGrammar(llama_token token) {
   if (model_->EndsGeneration(token)) return;
-  try {
-    llama_sampler_accept(grammar_.get(), token);
-  } catch (const std::exception&) {
-    throw Failure("ERR_GRAMMAR", "The answer has come to a text that its grammar does not allow.");
+  if (!triggers_) return grammar_->Accept(token);
+  const auto begun = triggers_->Accept(token, model_->WrittenPiece(token));
+  if (!begun) return;
+  triggers_.reset();
+  for (const GrammarTriggers::Piece& piece : *begun) {
+    if (piece.is_whole) {
+      grammar_->Accept(piece.token);
+    } else {
+      grammar_->AcceptText(piece.text);
+    }
   }
 }
 
@@ -179,6 +166,13 @@ void Sampler::Adjust(std::span<float> row) const {
   }
 }
 
+/// Leaves what the grammar allows.
+void Sampler::Hold(std::span<float> row) {
+  grammar_->Mask(row);
+  if (std::isfinite(row[ArgMax(row)])) return;
+  throw Failure("ERR_GRAMMAR", "The grammar allows no further token, and no end either.");
+}
+
 llama_token Sampler::Draw(std::span<const float> row) {
   if (greedy_) {
     const auto best = ArgMax(row);
@@ -191,30 +185,6 @@ llama_token Sampler::Draw(std::span<const float> row) {
     FillTopCandidates(row, spec_.top_k);
   } else {
     FillCandidates(row);
-  }
-  return Select();
-}
-
-/// A grammar on every candidate costs tens of milliseconds, on one 20 µs: draw first, and only if the token is not
-/// allowed, mask the whole row and draw again.
-llama_token Sampler::DrawWithGrammar(std::span<const float> row) {
-  const llama_token token = Draw(row);
-  llama_token_data single{token, 1, 0};
-  llama_token_data_array one{&single, 1, -1, false};
-  llama_sampler_apply(grammar_.get(), &one);
-  if (std::isfinite(single.logit)) return token;
-
-  candidates_.clear();
-  for (size_t i = 0; i < row.size(); i++) candidates_.push_back({static_cast<llama_token>(i), row[i], 0});
-  llama_token_data_array all{candidates_.data(), candidates_.size(), -1, false};
-  llama_sampler_apply(grammar_.get(), &all);
-  std::erase_if(candidates_, [](const llama_token_data& candidate) { return !std::isfinite(candidate.logit); });
-  sorted_ = false;
-  if (candidates_.empty()) throw Failure("ERR_GRAMMAR", "The grammar allows no further token, and no end either.");
-  if (greedy_) {
-    return std::max_element(candidates_.begin(), candidates_.end(),
-                            [](const auto& a, const auto& b) { return a.logit < b.logit; })
-        ->id;
   }
   return Select();
 }

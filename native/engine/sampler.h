@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/grammar_matcher.h"
+#include "engine/grammar_triggers.h"
 #include "engine/request.h"
 #include "engine/thinking.h"
 #include "model.h"
@@ -30,6 +32,9 @@ class RecentTokens {
 
 /// Chooses the tokens of one sequence. The order of samplers is that of llama.cpp's common_sampler: bias, penalties,
 /// dry, top-k, typical, top-p, min-p, xtc, temperature, then the draw.
+///
+/// A grammar comes before all of them but bias and penalties: what it forbids is as if it were not in the vocabulary, so
+/// that every sampler sees the same as if the model could say nothing else.
 ///
 /// Two things keep it off the critical path between two decodes: bias and penalties touch only their few entries of the
 /// row, and the k best are selected from the raw row, so that no array of the whole vocabulary is built unless a
@@ -53,13 +58,13 @@ class Sampler {
 
  private:
   void Adjust(std::span<float> row) const;
-  llama_token Choose(std::span<const float> row);
+  llama_token Choose(std::span<float> row);
+  void Hold(std::span<float> row);
   llama_token Draw(std::span<const float> row);
-  llama_token DrawWithGrammar(std::span<const float> row);
   void FillCandidates(std::span<const float> row);
   void FillTopCandidates(std::span<const float> row, size_t k);
   llama_token Select();
-  bool grammar_binds() const;
+  bool grammar_listens() const;
   void Accept(llama_token token);
   void AcceptInGrammar(llama_token token);
 
@@ -70,7 +75,8 @@ class Sampler {
   bool greedy_;
   bool needs_whole_row_;
   llama_sampler_ptr chain_;
-  llama_sampler_ptr grammar_;
+  std::optional<GrammarMatcher> grammar_;
+  std::optional<GrammarTriggers> triggers_;  // while a lazy grammar waits
   std::optional<Thinking> thinking_;
   std::vector<llama_token_data> candidates_;
   bool sorted_ = false;

@@ -309,6 +309,18 @@ describe('a grammar', () => {
     expectDrawn(await draws({ grammar: 'root ::= [ab] [ab]' }, 200), normalized(allowed))
   })
 
+  it('comes before the samplers that cut: of the two best allowed ones each has its share', async () => {
+    const grammar = 'root ::= [a-z] [a-z]'
+    const everything = await draws({ grammar }, 200)
+    const allowed = (await distribution()).filter(({ token }) => everything.has(token))
+    const best = allowed.slice(0, 2)
+    // At least one of the best two of all is forbidden: else this proves nothing.
+    expect((await distribution()).slice(0, 2)).not.toEqual(best)
+    expectDrawn(await draws({ grammar, topK: 2 }, 200), normalized(best))
+    const least = Math.exp(best[1]!.logprob - best[0]!.logprob)
+    expectDrawn(await draws({ grammar, minP: least * 0.999 }, 200), normalized(best))
+  })
+
   it('that allows no more when the end is forbidden ends with an error, and others go on', async () => {
     const [ended, other] = await Promise.all([
       engine.run(prompt, { ignoreEos: true, sampler: { grammar: 'root ::= "a"' } }),

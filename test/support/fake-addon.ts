@@ -188,7 +188,9 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     mediumEncode: unused,
     mediumTokens: unused,
     mediumRelease: unused,
-
+    compileGrammar: async () => undefined,
+    grammarAllows: unused,
+    grammarStats: unused,
     planStep: unused,
     learnPace: unused,
     prefillBudget: unused,
