@@ -45,8 +45,6 @@ function evaluateCommand(frame: Frame, { operands, at }: Command, final: GoValue
     case 'chain':
       return evaluatePath(frame, first, hasArguments)
     case 'pipe':
-      // Go says nothing about the arguments of a pipeline, which are lost.
-      return evaluatePipe(frame, first)
     case 'literal':
     case 'dot':
       if (hasArguments) throw new Refusal(`can't give argument to non-function ${describeOperand(first)}`)

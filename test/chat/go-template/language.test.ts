@@ -118,6 +118,8 @@ describeTable('pipelines', [
   ['no space between operands', '{{ print "a""b" }}', fault(1, 13, 'unexpected "\\"b\\"" in operand')],
   ['no space before a parenthesis', '{{ print(1) }}', fault(1, 9, 'unexpected "(" in operand')],
   ['a literal with arguments', '{{ 1 2 }}', fault(1, 4, "can't give argument to non-function 1")],
+  ['parentheses with arguments', '{{ (.name) 1 }}', fault(1, 4, "can't give argument to non-function (…)")],
+  ['parentheses behind a pipe', '{{ 1 | (print) }}', fault(1, 8, "can't give argument to non-function (…)")],
   ['dot with arguments', '{{ . 2 }}', fault(1, 4, "can't give argument to non-function .")],
   ['nil with arguments', '{{ print nil }}', '<nil>'],
   ['an unknown function', '{{ nope }}', fault(1, 4, 'function "nope" not defined')],
