@@ -21,7 +21,7 @@ export interface SchemaAddon {
    * Compiles a grammar for the model's vocabulary on a thread of its own and keeps it, so that the engine need not.
    * Rejects with `ERR_GRAMMAR`.
    */
-  compileGrammar(model: NativeModel, grammar: string): Promise<void>
+  compileGrammar(model: NativeModel, grammar: string, writtenTokens: Int32Array): Promise<void>
   /**
    * For each token 1 if a grammar allows it behind `tokens`: by our automaton, or by llama.cpp's own grammar (`upstream`),
    * which tests compare. Throws `ERR_GRAMMAR`, also for tokens that the grammar does not allow.

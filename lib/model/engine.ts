@@ -86,9 +86,9 @@ export class Engine {
   }
 
   /** Compiles a grammar before a request with it enters, beside what the engine does. Rejects with `ERR_GRAMMAR`. */
-  async compileGrammar(grammar: string): Promise<void> {
+  async compileGrammar(grammar: string, writtenTokens: Int32Array): Promise<void> {
     this.#checkOpen()
-    await this.#addon.compileGrammar(this.#model, grammar)
+    await this.#addon.compileGrammar(this.#model, grammar, writtenTokens)
   }
 
   submit(request: NativeRequest, reader: NewsReader): number {

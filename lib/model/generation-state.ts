@@ -84,16 +84,10 @@ export class GenerationState implements PartSource {
       return
     }
     if (signal !== undefined) this.#unlisten = onAbort(signal, () => this.#fail(signal.reason, true))
-    await prepare()
-      .then(async (prepared) => {
-        const { grammar } = prepared.request.sampler
-        if (grammar !== '') await this.#engine.compileGrammar(grammar)
-        return prepared
-      })
-      .then(
-        (prepared) => this.#submit(prepared),
-        (error: unknown) => this.#fail(error, isDisposed(error)),
-      )
+    await prepare().then(
+      (prepared) => this.#submit(prepared),
+      (error: unknown) => this.#fail(error, isDisposed(error)),
+    )
   }
 
   /** The result, shared by all who ask. */
@@ -154,9 +148,13 @@ export class GenerationState implements PartSource {
     if (this.end?.failed === true && !this.#wasRead && !this.#blameless) void Promise.reject(this.end.error) // S5
   }
 
-  #submit(prepared: PreparedRequest): void {
+  async #submit(prepared: PreparedRequest): Promise<void> {
     try {
+      const { sampler, preservedTokens } = prepared.request
+      if (sampler.grammar !== '') await this.#engine.compileGrammar(sampler.grammar, preservedTokens)
       this.#enter(prepared)
+    } catch (error) {
+      this.#fail(error, isDisposed(error))
     } finally {
       prepared.release?.()
     }
@@ -167,14 +165,10 @@ export class GenerationState implements PartSource {
     this.#prepared = prepared
     this.#answer = new Answer(prepared.answer?.format, (part) => this.#tell(part))
     this.#receivedBefore = this.#received
-    try {
-      this.#id = this.#engine.submit(prepared.request, {
-        take: (news) => this.#take(news),
-        fail: (error) => this.#fail(error, isDisposed(error)),
-      })
-    } catch (error) {
-      return this.#fail(error, isDisposed(error))
-    }
+    this.#id = this.#engine.submit(prepared.request, {
+      take: (news) => this.#take(news),
+      fail: (error) => this.#fail(error, isDisposed(error)),
+    })
     if (this.#promise !== undefined) this.#acknowledge(-1)
   }
 
@@ -232,7 +226,7 @@ export class GenerationState implements PartSource {
     const followed = await follow?.(answer, { signal: this.#between.signal, tell })
     if (this.#isOver()) return
     if (followed !== undefined) this.#messages.push(answer.message, ...followed.results)
-    if (followed?.next !== undefined) this.#submit(followed.next)
+    if (followed?.next !== undefined) await this.#submit(followed.next)
     else this.#finish('tool-calls', undefined, followed === undefined)
   }
 

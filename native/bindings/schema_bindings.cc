@@ -18,9 +18,10 @@ Napi::Value CompileGrammar(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
     const std::string grammar = ToString(info[1]);
+    const auto written = CopyOf<int32_t, Napi::Int32Array>(info[2], napi_int32_array);
     return Job<bool>::Start(info.Env(), {.work =
                                              [=] {
-                                               model->grammars().Get(grammar);
+                                               model->grammars().Get(grammar, {written.begin(), written.end()});
                                                return true;
                                              },
                                          .convert = [](Napi::Env env, bool&) { return env.Undefined(); }});
