@@ -18,7 +18,7 @@ function rebased(value: JsonValue, base: string): JsonValue {
   return Object.fromEntries(
     Object.entries(value as JsonObject).map(([key, item]) => {
       const isReference = key === '$ref' && typeof item === 'string' && item.startsWith('#')
-      return [key, isReference ? base + (item as string).slice(1) : rebased(item, base)]
+      return [key, isReference ? base + item.slice(1) : rebased(item, base)]
     }),
   )
 }

@@ -47,7 +47,7 @@ export async function runTool(call: ToolCall, { tools, messages, signal }: ToolS
     const running = Promise.resolve().then(() => run(given as never, context))
     return { call, result: jsonValue(await untilAborted(running, ending.signal)) }
   } catch (cause) {
-    if (signal.aborted) throw signal.reason
+    if (signal.aborted) throw signal.reason as Error
     if (ending.signal.aborted) return { call, error: `It took longer than ${String(tool.timeoutMs)} ms.`, cause }
     return { call, error: messageOf(cause), cause }
   } finally {

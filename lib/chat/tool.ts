@@ -49,7 +49,7 @@ export function tool<const Parameters extends Schema, Output>(definition: {
   readonly run?: ((args: SchemaOutput<Parameters>, context: ToolContext) => Output | Promise<Output>) | undefined
   readonly timeoutMs?: number | undefined
 }): Tool {
-  return definition as Tool
+  return definition
 }
 
 /** A tool once checked. */

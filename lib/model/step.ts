@@ -28,7 +28,7 @@ export interface AnswerPlan {
 export interface BetweenSteps {
   /** Aborted when the generation ends. */
   readonly signal: AbortSignal
-  tell(part: Part): void
+  readonly tell: (part: Part) => void
 }
 
 /** What came of the calls of a step. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Message } from '../../lib/chat/index.js'
+import { contentText, type Message } from '../../lib/chat/index.js'
 import {
   fitMessages,
   fitPrompt,
@@ -133,6 +133,7 @@ describe('a conversation', () => {
   it('is not made of more text than may be tokenized', async () => {
     const { make, asked } = maker()
     await fitMessages(talk, values('truncate', 1), limits(1000, 15), make)
-    for (const messages of asked) expect(messages.map(({ content }) => content).join('').length).toBeLessThanOrEqual(15)
+    for (const messages of asked)
+      expect(messages.map(({ content }) => contentText(content)).join('').length).toBeLessThanOrEqual(15)
   })
 })

@@ -75,7 +75,6 @@ describe('a TEMPLATE layer', () => {
     const plain = { go: '{{ .Prompt }}{{ .Response }}', renderer: '', parser: '' }
     const { model, addon } = await open(['x'], 'a jinja template', plain)
     addon.chatTemplateInfo = () => ({
-      ...Object(null),
       source: 'a jinja template',
       supportsTools: true,
       supportsThinking: false,
