@@ -13,6 +13,7 @@ export {
   type SchemaOutput,
   type TextContent,
   type Tool,
+  type ToolArguments,
   type ToolCall,
   type ToolChoice,
   type ToolContext,

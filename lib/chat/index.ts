@@ -24,6 +24,7 @@ export {
   tool,
   type CheckedTool,
   type Tool,
+  type ToolArguments,
   type ToolChoice,
   type ToolContext,
   type Tools,

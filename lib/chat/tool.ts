@@ -1,8 +1,8 @@
 import { LlameroError } from '../errors.js'
 import type { JsonObject } from './json.js'
 import type { Message } from './message.js'
-import { type PreparedSchema, prepareSchema, type SchemaConverter } from './schema/index.js'
-import type { Schema, SchemaOutput } from './schema-output.js'
+import { type PreparedSchema, prepareSchema, type SchemaConverter, type StandardSchema } from './schema/index.js'
+import type { Schema } from './schema-output.js'
 import { invalidOption, unknownField } from './value.js'
 import { wellFormed } from './well-formed.js'
 
@@ -42,11 +42,14 @@ export type Tools = Readonly<Record<string, Tool>>
  */
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string }
 
+/** What `run` gets: what a Standard Schema says, or any object where a JSON Schema tells TypeScript nothing. */
+export type ToolArguments<Parameters> = Parameters extends StandardSchema<infer Output> ? Output : JsonObject
+
 /** Gives `run` the type of its arguments, inferred from `parameters`; does nothing else. */
 export function tool<const Parameters extends Schema, Output>(definition: {
   readonly description?: string | undefined
   readonly parameters?: Parameters | undefined
-  readonly run?: ((args: SchemaOutput<Parameters>, context: ToolContext) => Output | Promise<Output>) | undefined
+  readonly run?: ((args: ToolArguments<Parameters>, context: ToolContext) => Output | Promise<Output>) | undefined
   readonly timeoutMs?: number | undefined
 }): Tool {
   return definition

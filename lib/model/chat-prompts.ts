@@ -16,6 +16,7 @@ import { mediumText, promptOfRendered, type MediaPrompt, type RenderedPart } fro
 import type { RunJob } from './native-job.js'
 import type { OpenedModel } from './open-model.js'
 import { checkRuns, checkTextBytes } from './prompt.js'
+import type { Tokenizer } from './transcript.js'
 import { openServingTemplate, type BroughtTemplate } from './serving-template.js'
 
 /** A conversation as its template wrote it; numbers stand for its images and sounds. */
@@ -27,6 +28,7 @@ interface Rendered {
 
 /** Makes prompts of a model's conversations, by the template that serves it, which is read when it is first needed. */
 export class ChatPrompts {
+  readonly tokenizer: Tokenizer
   readonly #opened: OpenedModel
   readonly #brought: BroughtTemplate | undefined
   readonly #run: RunJob
@@ -36,6 +38,12 @@ export class ChatPrompts {
     this.#opened = opened
     this.#brought = brought
     this.#run = run
+    const { addon, native } = opened
+    this.tokenizer = {
+      tokenizeChat: (parts) => this.#tokenizeFirst(parts),
+      tokenize: (parts) => this.#run(() => addon.tokenize(native, parts, { addSpecial: false })),
+      piece: (token) => addon.piece(native, token),
+    }
   }
 
   /** The template that serves. Rejects with `ERR_TEMPLATE` or `ERR_UNSUPPORTED`. */
@@ -72,20 +80,16 @@ export class ChatPrompts {
 
   /** Tokens of rendered parts, with what the vocabulary puts at the beginning. */
   tokenize(parts: readonly RenderedPart[]): Promise<MediaPrompt> {
-    return promptOfRendered(parts, (run, first) => (first ? this.tokenizeFirst(run) : this.tokenizeRun(run)))
+    const { tokenizeChat, tokenize } = this.tokenizer
+    return promptOfRendered(parts, (run, first) => (first ? tokenizeChat(run) : tokenize(run)))
   }
 
-  async tokenizeFirst(parts: readonly NativeTextPart[]): Promise<Int32Array> {
+  async #tokenizeFirst(parts: readonly NativeTextPart[]): Promise<Int32Array> {
     const { addon, native, addsBos, info } = this.#opened
     const tokens = await this.#run(() => addon.tokenize(native, parts, { addSpecial: true }))
     // Most templates write the BOS token that the vocabulary adds as well; twice it would spoil the answer.
     const twice = addsBos && tokens[0] === info.bosToken && tokens[1] === info.bosToken
     return twice ? tokens.subarray(1) : tokens
-  }
-
-  tokenizeRun(parts: readonly NativeTextPart[]): Promise<Int32Array> {
-    const { addon, native } = this.#opened
-    return this.#run(() => addon.tokenize(native, parts, { addSpecial: false }))
   }
 
   async #render(messages: readonly Message[], values: ChatValues, addGenerationPrompt: boolean): Promise<Rendered> {

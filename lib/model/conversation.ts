@@ -72,3 +72,9 @@ function messagesLeft(to: unknown, count: number): number {
   if (typeof left === 'number' && Number.isInteger(left) && left >= 0 && left <= count) return left
   throw invalidOption('to', `a number of messages from 0 to ${count}, or { keep } with one`, to)
 }
+
+/** Whether the last message is one that the model answers. */
+export function awaitsAnswer(messages: readonly Message[]): boolean {
+  const last = messages.at(-1)?.role
+  return last === 'user' || last === 'tool'
+}

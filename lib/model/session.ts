@@ -6,7 +6,15 @@ import { holdAdapters, nativeAdapters, requireAdapters } from './adapter-set.js'
 import { checkCombination, chatOptions, type ChatValues } from './chat-options.js'
 import type { ChatPrompts } from './chat-prompts.js'
 import { chatStep, type PromptTokens } from './chat-step.js'
-import { addedMessages, answered, newConversation, takenBack, type Conversation, type Turn } from './conversation.js'
+import {
+  addedMessages,
+  answered,
+  awaitsAnswer,
+  newConversation,
+  takenBack,
+  type Conversation,
+  type Turn,
+} from './conversation.js'
 import { disposedError, type Engine } from './engine.js'
 import { createGeneration, type Generation } from './generation.js'
 import { GenerationState, type End } from './generation-state.js'
@@ -29,7 +37,7 @@ import {
 import type { PreparedRequest } from './step.js'
 import { pathOf, readSaved, sessionToBytes, sessionToFile } from './session-storage.js'
 import { requireMediaOfMessages } from './prompt-part.js'
-import { commonPrefix, continuePrompt, type Prompt, type Tokenizer } from './transcript.js'
+import { commonPrefix, continuePrompt, type Prompt } from './transcript.js'
 
 /** What a session needs of its model. */
 export interface SessionHost {
@@ -91,7 +99,6 @@ export class Session {
   readonly #host: SessionHost
   readonly #scope: SessionScope
   readonly #id: number
-  readonly #tokenizer: Tokenizer
   #conversation: Conversation
   /** The answer that is running. */
   #answer: GenerationState | undefined
@@ -102,16 +109,10 @@ export class Session {
   #closed: Promise<void> | undefined
 
   private constructor(host: SessionHost, scope: SessionScope, id: number, conversation: Conversation) {
-    const { addon, native } = host.opened
     this.#host = host
     this.#scope = scope
     this.#id = id
     this.#conversation = conversation
-    this.#tokenizer = {
-      tokenizeChat: (parts) => host.prompts.tokenizeFirst(parts),
-      tokenize: (parts) => host.prompts.tokenizeRun(parts),
-      piece: (token) => addon.piece(native, token),
-    }
     collected.register(this, { engine: host.engine, id }, this)
   }
 
@@ -311,7 +312,7 @@ export class Session {
   #fit(messages: readonly Message[], values: ChatValues): Promise<{ prompt: SessionPrompt; leftOut: number }> {
     const { transcript, leftOut } = this.#conversation
     const make = (some: readonly Message[]): Promise<SessionPrompt> =>
-      this.#host.prompts.make(some, values, (parts) => continuePrompt(transcript, parts, this.#tokenizer))
+      this.#host.prompts.make(some, values, (parts) => continuePrompt(transcript, parts, this.#host.prompts.tokenizer))
     return fitMessages(messages, values, messageLimits(this.#host.limits), make, leftOut)
   }
 
@@ -329,7 +330,7 @@ export class Session {
       await Promise.resolve()
       return engine.cutSession(this.#id, commonPrefix(before.tokens, turn.prompt.tokens))
     }
-    const after = answered(before, added, turn, end, this.#tokenizer)
+    const after = answered(before, added, turn, end, this.#host.prompts.tokenizer)
     this.#conversation = after
     if (turn === undefined) return
     // The end token and what follows a stop string are no part of the conversation.
@@ -395,9 +396,4 @@ export class Session {
       'The running requests leave no room to compute the session; wait for some.',
     )
   }
-}
-
-function awaitsAnswer(messages: readonly Message[]): boolean {
-  const last = messages.at(-1)?.role
-  return last === 'user' || last === 'tool'
 }

@@ -40,11 +40,11 @@ export interface Prompt extends Transcript {
 
 export interface Tokenizer {
   /** Tokens of a whole prompt, with what the vocabulary puts at its beginning. */
-  tokenizeChat(parts: readonly NativeTextPart[]): Promise<Int32Array>
+  readonly tokenizeChat: (parts: readonly NativeTextPart[]) => Promise<Int32Array>
   /** Tokens of a piece of it. */
-  tokenize(parts: readonly NativeTextPart[]): Promise<Int32Array>
+  readonly tokenize: (parts: readonly NativeTextPart[]) => Promise<Int32Array>
   /** The bytes of a token; none for a special one. */
-  piece(token: number): Uint8Array
+  readonly piece: (token: number) => Uint8Array
 }
 
 export const emptyTranscript: Transcript = { text: '', tokens: new Int32Array(), marks: [], media: [] }

@@ -141,10 +141,18 @@ Napi::Value EmbedderCreate(const Napi::CallbackInfo& info) {
   });
 }
 
+/// A promise that rejects, as calls before the end do when the end overtakes them.
+Napi::Value RejectClosed(Napi::Env env) {
+  return Job<bool>::Start(env, {.work = []() -> bool {
+                                  throw Failure("ERR_DISPOSED", "The model was closed; load it again to embed.");
+                                },
+                                .convert = [](Napi::Env env, bool&) { return env.Undefined(); }});
+}
+
 Napi::Value EmbedderRun(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto handle = FromHandle<EmbedderHandle>(info[0]);
-    if (!handle->model) throw Failure("ERR_DISPOSED", "The model was closed; load it again to embed.");
+    if (!handle->model) return RejectClosed(info.Env());
     // Shared, since a std::function copies; taken by the one call.
     const auto request =
         std::make_shared<EmbedRequest>(ToEmbedRequest(info[1], *handle->model, handle->embedder->options()));

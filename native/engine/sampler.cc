@@ -168,6 +168,8 @@ void Sampler::Adjust(std::span<float> row) const {
 
 /// Leaves what the grammar allows.
 void Sampler::Hold(std::span<float> row) {
+  // What the model broke is not the grammar's fault: drawing says so.
+  if (std::none_of(row.begin(), row.end(), [](float logit) { return std::isfinite(logit); })) return;
   grammar_->Mask(row);
   if (std::isfinite(row[ArgMax(row)])) return;
   throw Failure("ERR_GRAMMAR", "The grammar allows no further token, and no end either.");

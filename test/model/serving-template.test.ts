@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { tool } from '../../lib/chat/index.js'
 import { openModel } from '../../lib/model/index.js'
+import type { NativeChatTemplate } from '../../lib/native-types.js'
 import { createFakeAddon, type FakeAddon } from '../support/fake-addon.js'
 import { answers } from '../support/fake-format.js'
 import { watchRejections } from '../support/fake-model.js'
@@ -74,11 +75,8 @@ describe('a TEMPLATE layer', () => {
   it('gives way to the template of the weights where that can do more', async () => {
     const plain = { go: '{{ .Prompt }}{{ .Response }}', renderer: '', parser: '' }
     const { model, addon } = await open(['x'], 'a jinja template', plain)
-    addon.chatTemplateInfo = () => ({
-      source: 'a jinja template',
-      supportsTools: true,
-      supportsThinking: false,
-    })
+    const info = { ...addon.chatTemplateInfo({} as NativeChatTemplate), supportsTools: true }
+    addon.chatTemplateInfo = () => info
     expect(await model.template('hi')).toContain('<|im_start|>user')
   })
 

@@ -19,7 +19,15 @@ export const activities = {
   },
 
   async quantizing({ addon, path, kept }) {
-    const options = { source: path, fileType: 25, copy: false, allowRequantize: false, imatrix: '', imatrixName: '' }
+    const options = {
+      source: path,
+      fileType: 25,
+      copy: false,
+      allowRequantize: false,
+      imatrix: '',
+      imatrixName: '',
+      metadataOverrides: [],
+    }
     const begun = Array.from({ length: 2 }, (_, copy) => {
       const target = `${path}.${process.pid}-${threadId}-${copy}`
       const cancelFlag = addon.createCancelFlag()

@@ -42,8 +42,8 @@ describe('media that a model does not take', () => {
   })
 
   it.each([
-    ['a part without a type', {}, 'prompt[1]'],
-    ['another type', { type: 'video', video: 'x' }, 'prompt[1]'],
+    ['a part without a type', {}, 'prompt[1].type'],
+    ['another type', { type: 'video', video: 'x' }, 'prompt[1].type'],
     ['no text', { type: 'text' }, 'prompt[1].text'],
     ['no image', { type: 'image' }, 'prompt[1].image'],
     ['a number for an image', { type: 'image', image: 5 }, 'prompt[1].image'],

@@ -120,7 +120,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
       calls.push('chatTemplate')
       return {} as NativeChatTemplate
     },
-    chatTemplateInfo: () => ({ ...plainTemplate, ...options.template }),
+    chatTemplateInfo: () => ({ ...plainTemplate, source: info.chatTemplate, ...options.template }),
     async chatPrompt(_template, input) {
       calls.push('chatPrompt')
       chatInputs.push(input)
