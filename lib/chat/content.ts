@@ -64,3 +64,17 @@ export function contentText(content: string | readonly ContentPart[]): string {
   if (typeof content === 'string') return content
   return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
 }
+
+/** The content as JSON can hold it: bytes as a `data:` URL. */
+export function storableContent(content: string | readonly ContentPart[]): string | readonly ContentPart[] {
+  if (typeof content === 'string') return content
+  return content.map((part) => {
+    if (part.type === 'text') return part
+    return part.type === 'image' ? { ...part, image: storable(part.image) } : { ...part, audio: storable(part.audio) }
+  })
+}
+
+function storable(source: MediaSource): string {
+  if (!(source instanceof Uint8Array)) return String(source)
+  return `data:application/octet-stream;base64,${Buffer.from(source).toString('base64')}`
+}

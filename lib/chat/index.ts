@@ -3,6 +3,7 @@ export { noGrammar, plainRendering } from './chat-template.js'
 export {
   contentText,
   normalizeParts,
+  storableContent,
   type AudioContent,
   type ContentPart,
   type ImageContent,

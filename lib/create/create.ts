@@ -69,8 +69,6 @@ async function make(
   { pull, conversion }: { readonly pull: BasePullOptions; readonly conversion: ConversionOptions },
 ): Promise<StoredModel> {
   const { store, signal, report } = context
-  if (recipe.template !== undefined)
-    report({ status: 'warning: TEMPLATE is kept for Ollama; llamero renders chats with the template of the weights' })
   for (const parameter of recipe.deprecated) report({ status: `warning: parameter ${parameter} is deprecated` })
   report({ status: 'gathering model components' })
   const components = await gatherComponents(context, recipe, pull)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { normalizeMessages, type Message } from '../chat/index.js'
+import { storableContent, normalizeMessages, type Message } from '../chat/index.js'
 import { LlameroError } from '../errors.js'
 import type { NativeSnapshot } from '../native-types.js'
 import type { Fingerprint } from './session-fingerprint.js'
@@ -165,7 +165,7 @@ function isCount(value: unknown): boolean {
 function headerText({ fingerprint, messages, transcript, leftOut, tokens }: SavedSession): string {
   const header: Header = {
     fingerprint,
-    messages,
+    messages: messages.map((message) => ({ ...message, content: storableContent(message.content) })),
     text: transcript.text,
     marks: transcript.marks,
     ...(transcript.media.length > 0 && { media: transcript.media }),

@@ -105,7 +105,6 @@ REQUIRES 0.14.0
     })
     expect(kindsOf(made)).toEqual(['model', 'template', 'system', 'params', 'messages', 'license', 'license'])
     expect(made.statuses).toEqual([
-      'warning: TEMPLATE is kept for Ollama; llamero renders chats with the template of the weights',
       'gathering model components',
       'copying file',
       ...made.layers.map(({ digest }) => `creating new layer ${digest}`),
