@@ -19,7 +19,7 @@ export async function renderWithGenericTools(template: ChatTemplate, rendering: 
     ...rendering,
     messages: withInstructions(messages.map(asText), instructions(tools)),
     tools: [],
-    schema: prepareSchema(answerSchema(rendering), rendering.convertSchema),
+    schema: compact(prepareSchema(answerSchema(rendering), rendering.convertSchema)),
   })
   return { ...prompt, format: unwrapping(prompt.format, schema !== undefined) }
 }
@@ -75,6 +75,11 @@ function answerSchema({ tools, toolChoice, parallelToolCalls, schema }: Renderin
   if (toolChoice !== 'auto') return { ...toCall, $defs }
   const response = schema === undefined ? { type: 'string' } : use(schema, 'response')
   return { anyOf: [toCall, fixedObject({ response })], $defs }
+}
+
+/** Small models lose themselves in white space: here at most one space stands between two signs. */
+function compact(schema: PreparedSchema): PreparedSchema {
+  return { ...schema, grammarSource: schema.grammarSource.replace(/^space ::= .*$/m, 'space ::= " "?') }
 }
 
 function fixedObject(properties: JsonObject): JsonObject {

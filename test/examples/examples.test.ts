@@ -32,6 +32,11 @@ describe('examples run with the built package', () => {
     for (const ending of endings) expect(ending).toMatch(/^\(\d\d tokens cached\) [\da-z]+/)
   })
 
+  it('tools.mjs prints the call, what the tool returned, and an answer', async () => {
+    const { stdout } = await run('tools.mjs', 'K9')
+    expect(stdout).toMatch(/^calls weather\(\{"city":"[A-Z][a-z]+"\}\)\ngets {2}[A-Z][a-z]+: sunny, .*\nsays {2}/)
+  })
+
   it('stream.mjs prints two answers as they are made', async () => {
     const { stdout } = await run('stream.mjs')
     for (const question of ['Name three colours.', 'Name three animals.']) {
