@@ -143,10 +143,9 @@ Napi::Value EmbedderCreate(const Napi::CallbackInfo& info) {
 
 /// A promise that rejects, as calls before the end do when the end overtakes them.
 Napi::Value RejectClosed(Napi::Env env) {
-  return Job<bool>::Start(env, {.work = []() -> bool {
-                                  throw Failure("ERR_DISPOSED", "The model was closed; load it again to embed.");
-                                },
-                                .convert = [](Napi::Env env, bool&) { return env.Undefined(); }});
+  return Job<bool>::Start(
+      env, {.work = []() -> bool { throw Failure("ERR_DISPOSED", "The model was closed; load it again to embed."); },
+            .convert = [](Napi::Env env, bool&) { return env.Undefined(); }});
 }
 
 Napi::Value EmbedderRun(const Napi::CallbackInfo& info) {
