@@ -40,8 +40,8 @@ export interface NativeChatInput {
   /** Further template variables as a JSON object. */
   readonly variablesJson: string
   readonly addGenerationPrompt: boolean
-  /** The last message is the beginning of the answer. */
-  readonly continueFinalMessage: boolean
+  /** Whether the last message is the beginning of the answer, and what goes on in it: `auto` goes by the message. */
+  readonly continueFinalMessage: 'none' | 'auto' | 'reasoning' | 'content'
   /** What templates take for the present time, in ms since 1970. */
   readonly now: number
 }

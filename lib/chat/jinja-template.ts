@@ -95,7 +95,7 @@ function nativeInput(rendering: Rendering, source: string): NativeChatInput {
     separateThinking: true,
     variablesJson: JSON.stringify({ ...rendering.variables, ...reasoningVariables(reasoning, source) }),
     addGenerationPrompt: rendering.addGenerationPrompt,
-    continueFinalMessage: false,
+    continueFinalMessage: 'none',
     now: Date.now(),
   }
 }

@@ -21,6 +21,14 @@ ToolChoice ToToolChoice(const std::string& choice) {
   throw Failure("ERR_INTERNAL", "The addon was called with an unknown choice of tools.");
 }
 
+Continuation ToContinuation(const std::string& continuation) {
+  if (continuation == "none") return Continuation::kNone;
+  if (continuation == "auto") return Continuation::kAuto;
+  if (continuation == "reasoning") return Continuation::kReasoning;
+  if (continuation == "content") return Continuation::kContent;
+  throw Failure("ERR_INTERNAL", "The addon was called with an unknown continuation.");
+}
+
 ChatInput ToChatInput(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   return {.messages_json = StringOf(given, "messagesJson"),
@@ -33,7 +41,7 @@ ChatInput ToChatInput(const Napi::Value& value) {
           .separate_thinking = BoolOf(given, "separateThinking"),
           .variables_json = StringOf(given, "variablesJson"),
           .add_generation_prompt = BoolOf(given, "addGenerationPrompt"),
-          .continue_final_message = BoolOf(given, "continueFinalMessage"),
+          .continuation = ToContinuation(StringOf(given, "continueFinalMessage")),
           .now_ms = IntegerOf(given, "now")};
 }
 

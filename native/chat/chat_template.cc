@@ -23,6 +23,20 @@ common_chat_tool_choice ToUpstream(ToolChoice choice) {
   return COMMON_CHAT_TOOL_CHOICE_AUTO;
 }
 
+common_chat_continuation ToUpstream(Continuation continuation) {
+  switch (continuation) {
+    case Continuation::kAuto:
+      return COMMON_CHAT_CONTINUATION_AUTO;
+    case Continuation::kReasoning:
+      return COMMON_CHAT_CONTINUATION_REASONING;
+    case Continuation::kContent:
+      return COMMON_CHAT_CONTINUATION_CONTENT;
+    case Continuation::kNone:
+      break;
+  }
+  return COMMON_CHAT_CONTINUATION_NONE;
+}
+
 common_chat_templates_inputs ToUpstream(const ChatInput& input) {
   common_chat_templates_inputs inputs;
   inputs.messages = common_chat_msgs_parse_oaicompat(common_json::parse(input.messages_json));
@@ -38,8 +52,7 @@ common_chat_templates_inputs ToUpstream(const ChatInput& input) {
   const common_json variables = common_json::parse(input.variables_json);
   for (const auto& [name, value] : variables.items()) inputs.chat_template_kwargs[name] = value.dump();
   inputs.add_generation_prompt = input.add_generation_prompt;
-  inputs.continue_final_message =
-      input.continue_final_message ? COMMON_CHAT_CONTINUATION_AUTO : COMMON_CHAT_CONTINUATION_NONE;
+  inputs.continue_final_message = ToUpstream(input.continuation);
   inputs.now = std::chrono::system_clock::time_point(std::chrono::milliseconds(input.now_ms));
   inputs.mark_prompt = true;
   return inputs;

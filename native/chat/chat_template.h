@@ -27,6 +27,8 @@ struct ChatTemplateInfo {
 };
 
 enum class ToolChoice { kAuto, kRequired, kNone };
+/// What of the last message goes on in the answer; kAuto goes by the message.
+enum class Continuation { kNone, kAuto, kReasoning, kContent };
 
 struct ChatInput {
   std::string messages_json;  // array of messages in OpenAI's shape
@@ -39,7 +41,7 @@ struct ChatInput {
   bool separate_thinking = true;
   std::string variables_json;  // object of further template variables
   bool add_generation_prompt = true;
-  bool continue_final_message = false;
+  Continuation continuation = Continuation::kNone;
   int64_t now_ms = 0;  // since 1970
 };
 

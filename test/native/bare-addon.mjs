@@ -120,7 +120,7 @@ export function chatInput(options = {}) {
     separateThinking: true,
     variablesJson: '{}',
     addGenerationPrompt: true,
-    continueFinalMessage: false,
+    continueFinalMessage: 'none',
     now: 0,
     ...options,
   }

@@ -56,12 +56,8 @@ const endless = {
   'tokenizer.ggml.eos_token_id': undefined,
 }
 
-/** Upstream can be told where to go on; we take it from the message, as it does unless told. */
-function toldWhereToGoOn({ continuation, messages }: PromptLine): boolean {
-  const content = 3
-  const last = messages.at(-1) as { content?: string; reasoning_content?: string } | undefined
-  return continuation === content && last?.content === '' && last.reasoning_content !== undefined
-}
+/** llama.cpp's `common_chat_continuation`, by number. */
+const continuations = ['none', 'auto', 'reasoning', 'content'] as const
 
 describe.skipIf(!hasPeer('test-chat'))("the conversations and answers of llama.cpp's own tests", () => {
   let model: NativeModel
@@ -92,7 +88,7 @@ describe.skipIf(!hasPeer('test-chat'))("the conversations and answers of llama.c
         toolsJson: line.tools === null ? '' : JSON.stringify(line.tools),
         schemaJson: line.schema,
         variablesJson: JSON.stringify(line.variables),
-        continueFinalMessage: line.continuation > 0,
+        continueFinalMessage: continuations[line.continuation] ?? 'none',
       }),
     )
     expect(parts.map((part) => part.text).join('')).toBe(line.prompt)
@@ -119,8 +115,6 @@ describe.skipIf(!hasPeer('test-chat'))("the conversations and answers of llama.c
       if (line.kind === 'template') {
         templates.set(line.id, addon.chatTemplate(model, line.source))
       } else if (line.kind === 'prompt') {
-        format = undefined
-        if (toldWhereToGoOn(line)) continue
         format = promptOf(line)
         await format
         counts.prompts++

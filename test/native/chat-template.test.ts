@@ -92,7 +92,7 @@ describe.each(templateNames)('%s', (name) => {
   it('keeps an answer that is to be continued apart', async () => {
     const reasoning = { role: 'assistant', content: forged('begun'), reasoning_content: forged('thought') }
     for (const last of [{ role: 'assistant', content: forged('begun') }, reasoning]) {
-      const made = await make([...conversation.slice(0, 2), last], { continueFinalMessage: true })
+      const made = await make([...conversation.slice(0, 2), last], { continueFinalMessage: 'auto' })
       expectNoForgery(made)
       expect(untrusted(made).at(-1)).toContain('begun<|forged|>')
     }

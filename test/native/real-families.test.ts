@@ -49,7 +49,7 @@ describe.each(families)('a chat of %s', (_title, vocabulary, template) => {
         separateThinking: true,
         variablesJson: '{}',
         addGenerationPrompt: true,
-        continueFinalMessage: false,
+        continueFinalMessage: 'none',
         now: 0,
       })
       const tokens = await addon.tokenize(model, parts, { addSpecial: true })
