@@ -56,13 +56,13 @@ function answerSchema({ tools, toolChoice, parallelToolCalls, schema }: Renderin
   const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
   const callable = named === undefined ? tools : tools.filter(({ name }) => name === named)
   const $defs: Record<string, JsonObject> = {}
-  const use = (inner: PreparedSchema, name: string): JsonObject => {
-    const { definition, use: reference } = nested(inner.json as JsonObject, name)
+  const use = (inner: JsonObject, name: string): JsonObject => {
+    const { definition, use: reference } = nested(inner, name)
     $defs[name] = definition
     return reference
   }
   const calls = callable.map(({ name, parameters }) =>
-    fixedObject({ name: { const: name }, arguments: use(parameters, `tool ${name}`) }),
+    fixedObject({ name: { const: name }, arguments: use(parameters.shown, `tool ${name}`) }),
   )
   const toCall = fixedObject({
     tool_calls: {
@@ -73,7 +73,7 @@ function answerSchema({ tools, toolChoice, parallelToolCalls, schema }: Renderin
     },
   })
   if (toolChoice !== 'auto') return { ...toCall, $defs }
-  const response = schema === undefined ? { type: 'string' } : use(schema, 'response')
+  const response = schema === undefined ? { type: 'string' } : use(schema.json as JsonObject, 'response')
   return { anyOf: [toCall, fixedObject({ response })], $defs }
 }
 

@@ -18,6 +18,7 @@ export type { ImageSize, MediaFile, MediaKind, MediaSource } from './media/index
 export { maxMessages, messageBytes, messageTexts, normalizeMessages, type Message, type Role } from './message.js'
 export { checkReasoning, type ReasoningLevel, type ReasoningOptions, type ReasoningValues } from './reasoning.js'
 export { PartialJson, prepareJson, type PreparedSchema, prepareSchema, type SchemaConverter } from './schema/index.js'
+export { relaxedWarnings } from './relaxed-warnings.js'
 export type { Schema, SchemaOutput } from './schema-output.js'
 export {
   checkToolChoice,

@@ -1,8 +1,8 @@
-import { LlameroError } from '../errors.js'
 import type { JsonObject } from './json.js'
 import type { Message } from './message.js'
-import { type PreparedSchema, prepareSchema, type SchemaConverter, type StandardSchema } from './schema/index.js'
+import type { SchemaConverter, StandardSchema } from './schema/index.js'
 import type { Schema } from './schema-output.js'
+import { toolParameters, type ToolParameters } from './tool-parameters.js'
 import { invalidOption, unknownField } from './value.js'
 import { wellFormed } from './well-formed.js'
 
@@ -59,7 +59,7 @@ export function tool<const Parameters extends Schema, Output>(definition: {
 export interface CheckedTool {
   readonly name: string
   readonly description: string
-  readonly parameters: PreparedSchema
+  readonly parameters: ToolParameters
   readonly run: ((args: never, context: ToolContext) => unknown) | undefined
   readonly timeoutMs: number | undefined
 }
@@ -109,18 +109,6 @@ function checkTool(name: string, definition: unknown, at: string, convert: Schem
   }
 }
 
-function toolParameters(given: unknown, at: string, convert: SchemaConverter): PreparedSchema {
-  try {
-    const schema = prepareSchema(given as Schema, convert)
-    if ((schema.json as JsonObject)['type'] === 'object') return schema
-  } catch (cause) {
-    if (!(cause instanceof LlameroError)) throw cause
-    const details = { ...cause.details, option: at }
-    throw new LlameroError(cause.code, `"${at}": ${cause.message}`, { cause, details })
-  }
-  throw invalidOption(at, 'the schema of an object', given)
-}
-
 function isTimeout(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 2 ** 31 - 1
 }
@@ -138,6 +126,6 @@ export function checkToolChoice(value: unknown, name = 'toolChoice'): ToolChoice
 export function describeTools(tools: readonly CheckedTool[]): JsonObject[] {
   return tools.map(({ name, description, parameters }) => ({
     type: 'function',
-    function: { name, description, parameters: parameters.json as JsonObject },
+    function: { name, description, parameters: parameters.shown },
   }))
 }

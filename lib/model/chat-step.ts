@@ -4,6 +4,7 @@ import {
   type Message,
   outcomeMessage,
   plainRendering,
+  relaxedWarnings,
   type Rendering,
   renderWithGenericTools,
   runTool,
@@ -92,6 +93,10 @@ function answerPlan<Prompt extends PromptTokens>(
   if (format === undefined && schema === undefined) return undefined
   return {
     format,
+    warnings: [
+      ...chat.values.tools.flatMap(({ parameters }) => parameters.warnings),
+      ...relaxedWarnings('schema', schema?.relaxed ?? []),
+    ],
     check: schema === undefined ? undefined : (text, finishReason) => checkObject(schema, text, finishReason),
     follow: (answer, between) => follow(chat, messages, stepsLeft, answer, between),
   }

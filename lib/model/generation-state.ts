@@ -242,7 +242,8 @@ export class GenerationState implements PartSource {
     const usage = this.#usage
     this.#push({ type: 'finish', finishReason, usage })
     const messages = isLast ? [...this.#messages, message] : [...this.#messages]
-    const result = { text, reasoning, toolCalls, message, messages, object, finishReason, usage, tokens }
+    const warnings = this.#prepared?.answer?.warnings ?? []
+    const result = { text, reasoning, toolCalls, message, messages, object, finishReason, warnings, usage, tokens }
     this.#close({ failed: false, result: { ...result, ...(logprobs !== undefined && { logprobs }) }, answer })
   }
 

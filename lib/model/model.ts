@@ -1,4 +1,4 @@
-import { normalizeMessages, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
+import { normalizeMessages, relaxedWarnings, type Message, type Schema, type SchemaOutput } from '../chat/index.js'
 import type { Addon, NativeMetadataOverride, NativeTextPart } from '../native-types.js'
 import { backendReport, nativeAddon } from '../native.js'
 import type { Adapter } from './adapter.js'
@@ -166,7 +166,11 @@ export class Model {
         const shape = { ...anyAnswer, grammar: { ...anyAnswer.grammar, grammar } }
         const request = prepareRequest(tokens, values, { ...this.#setting(), media }, shape)
         const check = schema && ((text: string, reason: FinishReason) => checkObject(schema, text, reason))
-        return { ...request, release, answer: check && { format: undefined, check } }
+        return {
+          ...request,
+          release,
+          answer: check && { format: undefined, check, warnings: relaxedWarnings('schema', schema.relaxed) },
+        }
       } catch (error) {
         release()
         throw error

@@ -120,6 +120,8 @@ export interface Result<Value = unknown> {
   /** With `schema` or `json`: what the answer says, checked. Absent where the answer was stopped or is calls of tools. */
   readonly object: Value
   readonly finishReason: FinishReason
+  /** What of schemas no grammar can hold, so that it did not bind the model, in sentences. */
+  readonly warnings: readonly string[]
   readonly usage: Usage
   /** All tokens of the answer, also those without text of their own, such as the end token. */
   readonly tokens: Int32Array

@@ -18,6 +18,8 @@ export interface PreparedRequest {
 export interface AnswerPlan {
   /** How it is taken apart; absent if all of it is text. */
   readonly format: AnswerFormat | undefined
+  /** What of the schemas does not bind the model. */
+  readonly warnings?: readonly string[] | undefined
   /** The object that its text is. Rejects with `ERR_OUTPUT_INVALID`. */
   readonly check?: ((text: string, finishReason: FinishReason) => Promise<unknown>) | undefined
   /** Answers its calls; nothing if they are the caller's to answer. */

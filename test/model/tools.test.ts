@@ -184,6 +184,18 @@ describe('tools', () => {
     expect(addon.chatInputs.map(({ toolsJson }) => (JSON.parse(toolsJson) as unknown[]).length)).toEqual([1, 2])
   })
 
+  it('with schemas that no grammar can hold do not disable the others', async () => {
+    const { model, addon } = await openFake(speaking('[odd {"x":1}]\n[weather {"city":"a"}]', 'done'))
+    const run = vi.fn(() => 'odd')
+    const odd = { parameters: { type: 'object', patternProperties: { '^a': {} } }, run } as const
+    const { messages, warnings } = await model.chat('?', { tools: { odd, weather } })
+    expect(run).toHaveBeenCalledWith({ x: 1 }, expect.anything())
+    expect(messages).toHaveLength(4)
+    expect(warnings).toEqual([expect.stringMatching(/^tools\.odd\.parameters: .*not checked\.$/)])
+    const [shown] = JSON.parse(addon.chatInputs[0]?.toolsJson ?? '') as { function: { parameters: object } }[]
+    expect(shown?.function.parameters).toEqual({ type: 'object' })
+  })
+
   it('belong to a session as well, whose messages have all of it', async () => {
     const { model } = await openFake(speaking('[weather {"city":"Rome"}]', 'It is sunny.', 'Yes.'))
     const session = await model.session()
