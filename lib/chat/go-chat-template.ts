@@ -80,7 +80,7 @@ function nativeTags({ open, close }: ThinkingTags, beginsThinking: boolean): Nat
 function behindThinking(answer: string, tags: ThinkingTags | undefined, beginsThinking: boolean): NativeChatGrammar {
   if (tags === undefined) return { ...noGrammar, grammar: answer }
   const [first = '', second = ''] = Array.from(tags.close)
-  const thoughts = `([^${inClass(first)}] | ${quoted(first)} [^${inClass(second)}])*`
+  const thoughts = `([^${inClass(first)}] | ${quoted(first)}+ [^${inClass(first)}${inClass(second)}])*`
   const thinking = `${beginsThinking ? '' : `${quoted(tags.open)} `}${thoughts} ${quoted(tags.close)} [ \\t\\n]{0,4}`
   const root = `root ::= (${thinking})${beginsThinking ? '' : '?'} answer-root`
   return { ...noGrammar, grammar: `${root}\n${prefixRules(answer, 'answer-')}\n` }

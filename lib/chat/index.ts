@@ -23,6 +23,7 @@ export type { Schema, SchemaOutput } from './schema-output.js'
 export {
   checkToolChoice,
   checkTools,
+  describeTools,
   tool,
   type CheckedTool,
   type Tool,

@@ -116,6 +116,8 @@ export function decodeString(json: string): string {
 }
 
 function endsString(body: string): boolean {
-  const slashes = /(\\*)"$/.exec(body)?.[1]
-  return slashes !== undefined && slashes.length % 2 === 0
+  if (!body.endsWith('"')) return false
+  let at = body.length - 2
+  while (body.charAt(at) === '\\') at--
+  return (body.length - 2 - at) % 2 === 0
 }

@@ -87,9 +87,11 @@ function optionalText(
 }
 
 /** Every text that a template may write of a message. */
-export function messageTexts({ content, reasoning, toolCalls, toolName }: Message): string[] {
-  const calls = (toolCalls ?? []).map((call) => call.name + JSON.stringify(call.arguments))
-  return [contentText(content), reasoning ?? '', ...calls, toolName ?? ''].filter((text) => text !== '')
+export function messageTexts({ content, reasoning, toolCalls, toolCallId, toolName }: Message): string[] {
+  const calls = (toolCalls ?? []).flatMap((call) => [call.id, call.name + JSON.stringify(call.arguments)])
+  return [contentText(content), reasoning ?? '', ...calls, toolCallId ?? '', toolName ?? ''].filter(
+    (text) => text !== '',
+  )
 }
 
 /** Bytes of all texts as UTF-8. */

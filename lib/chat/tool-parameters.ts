@@ -1,7 +1,7 @@
 import { LlameroError } from '../errors.js'
 import { jsonValue, parseObject, type JsonObject } from './json.js'
 import { relaxedWarnings } from './relaxed-warnings.js'
-import { prepareSchema, type SchemaConverter } from './schema/index.js'
+import { prepareSchema, type SchemaConverter, type StandardResult, type StandardSchema } from './schema/index.js'
 import type { Schema } from './schema-output.js'
 import { invalidOption } from './value.js'
 
@@ -39,6 +39,11 @@ export function toolParameters(given: unknown, at: string, convert: SchemaConver
 }
 
 function unchecked(given: unknown, at: string, { message }: LlameroError): ToolParameters {
+  const own = (given as Partial<StandardSchema>)['~standard']?.validate
+  if (own !== undefined) {
+    const warnings = [`${at}: ${message} The tool's calls are any objects; they are checked.`]
+    return { shown: anyObject, validate: async (text) => checked(await own(parseObject(text) ?? {})), warnings }
+  }
   const type = (given as Readonly<Record<string, unknown>>)['type']
   if (type !== undefined && type !== 'object') throw notOfAnObject(at, given)
   return {
@@ -46,6 +51,11 @@ function unchecked(given: unknown, at: string, { message }: LlameroError): ToolP
     validate: async (text) => parseObject(text) ?? {},
     warnings: [`${at}: ${message} The tool's calls are any objects, and are not checked.`],
   }
+}
+
+function checked(result: StandardResult<unknown>): unknown {
+  if (result.issues === undefined) return result.value
+  throw new LlameroError('ERR_OUTPUT_INVALID', result.issues.map(({ message }) => message).join(' '))
 }
 
 /** llama.cpp makes its own grammar of what templates show, and refuses some schemas. */

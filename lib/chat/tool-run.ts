@@ -40,6 +40,7 @@ export async function runTool(call: ToolCall, { tools, messages, signal }: ToolS
   } catch (cause) {
     return { call, error: `The arguments are wrong. ${messageOf(cause)}`, cause }
   }
+  if (signal.aborted) throw signal.reason as Error
   const ending = endingSignal(signal, tool.timeoutMs)
   const { run } = tool
   try {
@@ -91,5 +92,6 @@ function untilAborted<Value>(running: Promise<Value>, signal: AbortSignal): Prom
 }
 
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof Error) return cause.message
+  return typeof cause === 'string' ? cause : 'it threw something that is no error'
 }

@@ -17,6 +17,9 @@ export interface StepAnswer extends PartTokens {
 
 const nothing = new Int32Array()
 
+// As many as a message may have; a model that loses itself repeats its call without end.
+const mostCalls = 128
+
 /** The answer of one step, from its tokens to the parts that readers see. */
 export class Answer {
   readonly #output = new RawOutput()
@@ -42,10 +45,10 @@ export class Answer {
     if (this.#parser !== undefined) {
       this.#parsed = await this.#parser.end(!isWhole)
       const { toolCalls, content } = this.#parsed
-      this.#calls = toolCalls.flatMap((call) => complete(call) ?? [])
+      this.#calls = toolCalls.slice(0, mostCalls).flatMap((call) => complete(call) ?? [])
       for (const call of this.#calls) this.#tell({ type: 'tool-call', ...call })
       // A call that nobody could answer is still what the model said.
-      const isLost = isWhole && this.#calls.length < toolCalls.length && content === ''
+      const isLost = isWhole && this.#calls.length < Math.min(toolCalls.length, mostCalls) && content === ''
       if (isLost) this.#parsed = { ...this.#parsed, content: this.#output.text }
     }
     return this.soFar()

@@ -2,6 +2,7 @@ import {
   type ChatPrompt,
   type ChatTemplate,
   type ContentPart,
+  describeTools,
   mediaMarker,
   messageBytes,
   messageTexts,
@@ -96,6 +97,9 @@ export class ChatPrompts {
     const { addon, info } = this.#opened
     checkTextBytes(messageBytes(messages), info.contextSize)
     for (const message of messages) for (const text of messageTexts(message)) checkRuns(text, info.contextSize)
+    const beside = JSON.stringify([describeTools(values.tools), values.templateVariables])
+    checkTextBytes(Buffer.byteLength(beside), info.contextSize)
+    checkRuns(beside, info.contextSize)
     const template = await this.open()
     const setting = {
       addGenerationPrompt,

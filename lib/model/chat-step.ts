@@ -63,7 +63,7 @@ export async function renderChat(
     variables: values.templateVariables,
     ...setting,
   }
-  const isBound = toolChoice !== 'auto' || rendering.schema !== undefined
+  const isBound = toolChoice !== 'auto' || !parallelToolCalls || rendering.schema !== undefined
   const isOwn = template.supportsTools && (template.bindsTools || !isBound)
   const usesGenericTools = rendering.tools.length > 0 && !isOwn
   return usesGenericTools ? renderWithGenericTools(template, rendering) : template.render(rendering)
@@ -77,10 +77,15 @@ export async function chatStep<Prompt extends PromptTokens>(
 ): Promise<PreparedRequest> {
   const prompt = await chat.prompt(messages, chat.values)
   const { tokens, placed: media, release } = prompt
-  const request = prepareRequest(tokens, chat.values, { ...chat.setting, media }, prompt.chat)
-  const prepared = { ...request, release, answer: answerPlan(chat, messages, stepsLeft, prompt.chat) }
-  chat.prepared?.(prepared, prompt)
-  return prepared
+  try {
+    const request = prepareRequest(tokens, chat.values, { ...chat.setting, media }, prompt.chat)
+    const prepared = { ...request, release, answer: answerPlan(chat, messages, stepsLeft, prompt.chat) }
+    chat.prepared?.(prepared, prompt)
+    return prepared
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 function answerPlan<Prompt extends PromptTokens>(

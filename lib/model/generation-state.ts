@@ -43,6 +43,8 @@ export class GenerationState implements PartSource {
   #stopping = false
   /** The engine is done with the step, which is being taken apart. */
   #ending = false
+  /** Tools have run, and the step that reads their results is not in the engine yet. */
+  #isBeforeStep = false
   #onEnd: (end: End) => void = () => undefined
   #release: () => void = () => undefined
   #unlisten: () => void = () => undefined
@@ -163,7 +165,11 @@ export class GenerationState implements PartSource {
   #enter(prepared: PreparedRequest): void {
     if (this.end !== undefined) return
     this.#prepared = prepared
-    this.#answer = new Answer(prepared.answer?.format, (part) => this.#tell(part))
+    this.#isBeforeStep = false
+    this.#answer = new Answer(prepared.answer?.format, (part) => {
+      this.#tell(part)
+      this.#wake()
+    })
     this.#receivedBefore = this.#received
     this.#id = this.#engine.submit(prepared.request, {
       take: (news) => this.#take(news),
@@ -208,7 +214,9 @@ export class GenerationState implements PartSource {
     const answer = await this.#answer.end(finishReason === 'stop')
     if (this.#isOver()) return
     this.#usage = { ...this.#usage, reasoningTokens: this.#usage.reasoningTokens + answer.reasoningTokens }
-    if (finishReason === 'stop' && answer.toolCalls.length > 0) {
+    if (this.#stopping) {
+      this.#finish('abort')
+    } else if (finishReason === 'stop' && answer.toolCalls.length > 0) {
       await this.#followCalls(answer, plan)
     } else {
       const object = finishReason === 'abort' ? undefined : await plan.check?.(answer.text, finishReason)
@@ -224,10 +232,17 @@ export class GenerationState implements PartSource {
       this.#wake()
     }
     const followed = await follow?.(answer, { signal: this.#between.signal, tell })
-    if (this.#isOver()) return
+    if (this.#isOver()) {
+      followed?.next?.release?.()
+      return
+    }
     if (followed !== undefined) this.#messages.push(answer.message, ...followed.results)
-    if (followed?.next !== undefined) await this.#submit(followed.next)
-    else this.#finish('tool-calls', undefined, followed === undefined)
+    if (followed?.next !== undefined) {
+      // What was said is told; the step that comes has said nothing yet.
+      this.#answer = new Answer(undefined, () => undefined)
+      this.#isBeforeStep = true
+      await this.#submit(followed.next)
+    } else this.#finish('tool-calls', undefined, followed === undefined)
   }
 
   // A method, since what it tells changes while something is awaited.
@@ -241,7 +256,7 @@ export class GenerationState implements PartSource {
     const { text, reasoning, toolCalls, message, tokens, logprobs } = answer
     const usage = this.#usage
     this.#push({ type: 'finish', finishReason, usage })
-    const messages = isLast ? [...this.#messages, message] : [...this.#messages]
+    const messages = isLast && !this.#isBeforeStep ? [...this.#messages, message] : [...this.#messages]
     const warnings = this.#prepared?.answer?.warnings ?? []
     const result = { text, reasoning, toolCalls, message, messages, object, finishReason, warnings, usage, tokens }
     this.#close({ failed: false, result: { ...result, ...(logprobs !== undefined && { logprobs }) }, answer })

@@ -74,7 +74,7 @@ export function keptTokens(tokens: Int32Array, keep: number, bosToken: number | 
  * @param leftOut turns that were left out before: they do not come back
  * Rejects with `ERR_CONTEXT_FULL` when not even the last turn fits.
  */
-export async function fitMessages<Prompt extends { readonly tokens: Int32Array }>(
+export async function fitMessages<Prompt extends { readonly tokens: Int32Array; readonly release?: () => void }>(
   messages: readonly Message[],
   values: OverflowValues,
   limits: { readonly contextSize: number; readonly mostBytes: number },
@@ -92,9 +92,13 @@ export async function fitMessages<Prompt extends { readonly tokens: Int32Array }
   let prompt = await attempt(least)
   if (prompt.tokens.length <= room) return { prompt, leftOut: least }
   let [tooFew, enough] = [least, most]
-  prompt = most > least ? await attempt(most) : prompt
+  if (most > least) {
+    prompt.release?.()
+    prompt = await attempt(most)
+  }
   if (prompt.tokens.length > room) {
     if (prompt.tokens.length < limits.contextSize) return { prompt, leftOut: most }
+    prompt.release?.()
     throw contextFullError(`${prompt.tokens.length} tokens even without its oldest turns`, limits.contextSize, {
       promptTokens: prompt.tokens.length,
     })
@@ -102,8 +106,13 @@ export async function fitMessages<Prompt extends { readonly tokens: Int32Array }
   while (enough - tooFew > 1) {
     const middle = Math.floor((tooFew + enough) / 2)
     const tried = await attempt(middle)
-    if (tried.tokens.length > room) tooFew = middle
-    else [enough, prompt] = [middle, tried]
+    if (tried.tokens.length > room) {
+      tried.release?.()
+      tooFew = middle
+    } else {
+      prompt.release?.()
+      ;[enough, prompt] = [middle, tried]
+    }
   }
   return { prompt, leftOut: enough }
 }

@@ -163,7 +163,8 @@ export class Session {
       }
       const entered = state.start(prepare, (end) => {
         this.#answer = undefined
-        this.#settle(end, added, turn).then(resolve, resolve)
+        const settle = (): Promise<void> => this.#settle(end, added, turn)
+        void (turn === undefined ? before.then(settle) : settle()).then(resolve, resolve)
       })
       holdAdapters(adapters, entered)
     })

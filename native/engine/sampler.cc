@@ -122,8 +122,8 @@ llama_token Sampler::Choose(std::span<float> row) {
   return Draw(row);
 }
 
-/// Inside thinking a lazy grammar neither binds nor looks for its triggers.
-bool Sampler::grammar_listens() const { return grammar_ && !(spec_.grammar_lazy && thinking_ && thinking_->inside()); }
+/// Inside thinking a lazy grammar that waits looks for no trigger; one that binds stays bound, whatever the answer holds.
+bool Sampler::grammar_listens() const { return grammar_ && !(triggers_ && thinking_ && thinking_->inside()); }
 
 void Sampler::Accept(llama_token token) {
   recent_.Add(token);

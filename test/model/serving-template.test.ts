@@ -58,7 +58,7 @@ describe('a TEMPLATE layer', () => {
     const { object, reasoning } = await model.chat('?', { json: true })
     expect({ object, reasoning }).toEqual({ object: {}, reasoning: 'a' })
     expect(grammarOf(addon)).toMatch(
-      /^root ::= \("<think>" \(\[\^<\] \| "<" \[\^\/\]\)\* "<\/think>" .*\)\? answer-root\n/,
+      /^root ::= \("<think>" \(\[\^<\] \| "<"\+ \[\^<\/\]\)\* "<\/think>" .*\)\? answer-root\n/,
     )
   })
 

@@ -166,6 +166,37 @@ describe('tools', () => {
     expect(addon.engine().requests).toHaveLength(1)
   })
 
+  it('are not run when the generation is stopped while the call is being read', async () => {
+    const run = vi.fn()
+    const options = speaking('[weather {"city":"a"}]', 'never')
+    const { model, addon } = await openFake(options)
+    const { chatParse } = addon
+    const generation = model.chat('?', { tools: { weather: { ...weather, run } } })
+    addon.chatParse = async (format, text, isPartial) => {
+      if (!isPartial) generation.abort()
+      return chatParse(format, text, isPartial)
+    }
+    const { finishReason, toolCalls } = await generation
+    expect({ finishReason, calls: toolCalls.length }).toEqual({ finishReason: 'abort', calls: 1 })
+    expect(run).not.toHaveBeenCalled()
+  })
+
+  it('are checked by their own library where no JSON Schema can be had', async () => {
+    const { model } = await openFake(speaking('[weather {"city":"a"}]', 'sorry'))
+    const run = vi.fn()
+    const refuse = (): { issues: readonly { message: string }[] } => ({ issues: [{ message: 'no such city' }] })
+    const parameters = { '~standard': { version: 1, vendor: 'test', validate: refuse } } as const
+    const { messages } = await model.chat('?', { tools: { weather: { parameters, run } } })
+    expect(run).not.toHaveBeenCalled()
+    expect(messages[1]?.content).toBe('Error: The arguments are wrong. no such city')
+  })
+
+  it('hold half an emoji as the sign for what is broken', async () => {
+    const { model, addon } = await openFake(speaking('[weather {"city":"\\ud83d"}]', 'done'))
+    await model.chat('?', { tools })
+    expect(addon.chatInputs[1]?.messagesJson).toContain('\ufffd')
+  })
+
   it('that run end with the signal of the call, which rejects with its reason', async () => {
     const { model } = await openFake(speaking('[weather {"city":"a"}]', 'never'))
     const controller = new AbortController()
