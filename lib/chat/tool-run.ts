@@ -40,7 +40,7 @@ export async function runTool(call: ToolCall, { tools, messages, signal }: ToolS
   } catch (cause) {
     return { call, error: `The arguments are wrong. ${messageOf(cause)}`, cause }
   }
-  if (signal.aborted) throw signal.reason as Error
+  signal.throwIfAborted()
   const ending = endingSignal(signal, tool.timeoutMs)
   const { run } = tool
   try {
@@ -48,7 +48,7 @@ export async function runTool(call: ToolCall, { tools, messages, signal }: ToolS
     const running = Promise.resolve().then(() => run(given as never, context))
     return { call, result: jsonValue(await untilAborted(running, ending.signal)) }
   } catch (cause) {
-    if (signal.aborted) throw signal.reason as Error
+    signal.throwIfAborted()
     if (ending.signal.aborted) return { call, error: `It took longer than ${String(tool.timeoutMs)} ms.`, cause }
     return { call, error: messageOf(cause), cause }
   } finally {

@@ -170,7 +170,7 @@ describe('tools', () => {
     const run = vi.fn()
     const options = speaking('[weather {"city":"a"}]', 'never')
     const { model, addon } = await openFake(options)
-    const { chatParse } = addon
+    const chatParse = addon.chatParse.bind(addon)
     const generation = model.chat('?', { tools: { weather: { ...weather, run } } })
     addon.chatParse = async (format, text, isPartial) => {
       if (!isPartial) generation.abort()

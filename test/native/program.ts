@@ -13,13 +13,18 @@ export interface Ended {
 export function program(
   name: string,
   input: Readonly<Record<string, unknown>>,
-  options: { readonly nodeOptions?: readonly string[]; readonly timeoutMs?: number } = {},
+  options: {
+    readonly nodeOptions?: readonly string[]
+    readonly timeoutMs?: number
+    readonly variables?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<Ended> {
-  const { nodeOptions = [], timeoutMs = 30_000 } = options
+  const { nodeOptions = [], timeoutMs = 30_000, variables = {} } = options
   const json = JSON.stringify({ directory: addonDirectory, ...input })
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...nodeOptions, join(import.meta.dirname, name), json], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...variables },
       timeout: timeoutMs * patience,
       killSignal: 'SIGKILL',
     })
