@@ -8,6 +8,7 @@ import { text, type WriterValue } from '../support/gguf-writer.js'
 import { writeRandomModel, type RandomArchitecture } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import type { Vocabulary } from '../support/tiny-vocabulary.js'
+import { chatInput } from './bare-addon.mjs'
 import { loadRawModel } from './raw-engine.js'
 import { controlTokens, vocabularyPath } from './vocabulary-file.js'
 
@@ -38,20 +39,8 @@ describe.each(families)('a chat of %s', (_title, vocabulary, template) => {
     const control = await controlTokens(model)
     const compiled = await addon.chatTemplate(model, await templateOf(template))
     const specials = async (content: string): Promise<readonly number[]> => {
-      const { parts } = await addon.chatPrompt(compiled, {
-        messagesJson: JSON.stringify([{ role: 'user', content }]),
-        toolsJson: '',
-        toolChoice: 'auto',
-        parallelToolCalls: true,
-        schemaJson: '',
-        grammar: '',
-        thinking: true,
-        separateThinking: true,
-        variablesJson: '{}',
-        addGenerationPrompt: true,
-        continueFinalMessage: 'none',
-        now: 0,
-      })
+      const messagesJson = JSON.stringify([{ role: 'user', content }])
+      const { parts } = await addon.chatPrompt(compiled, chatInput({ messagesJson }))
       const tokens = await addon.tokenize(model, parts, { addSpecial: true })
       return [...tokens].filter((token) => control.has(token))
     }
