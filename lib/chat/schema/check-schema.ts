@@ -1,5 +1,6 @@
+import type { JsonValue } from '../json.js'
 import { describeValue } from '../value.js'
-import { below, type Json, type JsonSchema, type SubSchema, typeNames, unsupported } from './json-schema.js'
+import { below, type JsonSchema, type SubSchema, typeNames, unsupported } from './json-schema.js'
 
 const maxBytes = 65_536
 const maxDepth = 32
@@ -169,11 +170,11 @@ function mapOf<T>(value: unknown, pointer: string, read: (value: unknown, pointe
   )
 }
 
-function json(value: unknown, pointer: string, depth: number): Json {
+function json(value: unknown, pointer: string, depth: number): JsonValue {
   if (depth > maxDepth) throw tooDeep(pointer)
-  if (typeof value !== 'object' || value === null) return value as Json
+  if (typeof value !== 'object' || value === null) return value as JsonValue
   for (const each of Object.values(value)) json(each, pointer, depth + 1)
-  return value as Json
+  return value as JsonValue
 }
 
 function strings(value: unknown, pointer: string): string[] {

@@ -1,12 +1,5 @@
-import {
-  below,
-  type Json,
-  type JsonSchema,
-  type SubSchema,
-  type TypeName,
-  typeNames,
-  unsupported,
-} from './json-schema.js'
+import type { JsonValue } from '../json.js'
+import { below, type JsonSchema, type SubSchema, type TypeName, typeNames, unsupported } from './json-schema.js'
 
 /** A schema and where it stands. */
 export interface Part {
@@ -120,7 +113,7 @@ function narrowed(type: TypeName, given: ReadonlySet<TypeName>): TypeName[] {
 }
 
 /** The type of a value; whole numbers are integers. */
-export function typeOfValue(value: Json): TypeName {
+export function typeOfValue(value: JsonValue): TypeName {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
@@ -128,8 +121,8 @@ export function typeOfValue(value: Json): TypeName {
 }
 
 /** The values that all `enum`s and `const`s of the clauses allow; `undefined` if there are none of these. */
-export function valuesOf(clauses: readonly Clause[]): Json[] | undefined {
-  let values: Json[] | undefined
+export function valuesOf(clauses: readonly Clause[]): JsonValue[] | undefined {
+  let values: JsonValue[] | undefined
   for (const { schema } of clauses) {
     for (const list of [schema.enum, schema.const === undefined ? undefined : [schema.const]]) {
       if (list === undefined) continue

@@ -1,8 +1,8 @@
+import type { JsonValue } from '../json.js'
 import { type Clause, conjunctionOf, type Part, type Resolve, resolver, typesOf, valuesOf } from './conjunction.js'
 import { areDisjoint } from './disjoint.js'
 import {
   below,
-  type Json,
   type JsonSchema,
   type RelaxedKeyword,
   type SubSchema,
@@ -21,7 +21,7 @@ import { stringShape } from './string-shape.js'
 export type Shape =
   | { readonly kind: 'any' }
   | { readonly kind: 'type'; readonly type: TypeName }
-  | { readonly kind: 'values'; readonly values: readonly Json[] }
+  | { readonly kind: 'values'; readonly values: readonly JsonValue[] }
   | { readonly kind: 'text'; readonly grammar: string }
   | { readonly kind: 'reference'; readonly name: string }
   | { readonly kind: 'union'; readonly options: readonly Shape[] }

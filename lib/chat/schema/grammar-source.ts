@@ -1,5 +1,6 @@
+import type { JsonValue } from '../json.js'
 import type { Shape, ShapedSchema } from './grammar-shape.js'
-import { type Json, unsupported } from './json-schema.js'
+import { unsupported } from './json-schema.js'
 
 /** llama.cpp's converter of JSON Schema to GBNF. */
 export type SchemaConverter = (schemaJson: string) => string
@@ -13,7 +14,7 @@ const maxGrammarBytes = 65_536
 export function grammarSource({ root, named }: ShapedSchema, convert: SchemaConverter): string {
   const texts: string[] = []
   const mark = freeMark(JSON.stringify([root, [...named]]))
-  const schema = (shape: Shape): Json => {
+  const schema = (shape: Shape): JsonValue => {
     switch (shape.kind) {
       case 'any':
         return {}
@@ -46,7 +47,7 @@ export function grammarSource({ root, named }: ShapedSchema, convert: SchemaConv
         }
     }
   }
-  const rootSchema = schema(root) as { readonly [key: string]: Json }
+  const rootSchema = schema(root) as { readonly [key: string]: JsonValue }
   const definitions = [...named].map(([name, shape]) => [`${mark}${name}`, schema(shape)] as const)
   const given = { ...rootSchema, $defs: Object.fromEntries(definitions) }
   const grammar = withTexts(withSafeNames(convert(JSON.stringify(given))), mark, texts)

@@ -1,7 +1,5 @@
 import { LlameroError } from '../../errors.js'
-
-/** A JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+import type { JsonValue } from '../json.js'
 
 /** The types that JSON Schema tells apart; every integer is a number too. */
 export const typeNames = ['null', 'boolean', 'integer', 'number', 'string', 'array', 'object'] as const
@@ -13,8 +11,8 @@ export type TypeName = (typeof typeNames)[number]
 export interface JsonSchema {
   readonly $ref?: string
   readonly type?: TypeName | readonly TypeName[]
-  readonly enum?: readonly Json[]
-  readonly const?: Json
+  readonly enum?: readonly JsonValue[]
+  readonly const?: JsonValue
   readonly allOf?: readonly SubSchema[]
   readonly anyOf?: readonly SubSchema[]
   readonly oneOf?: readonly SubSchema[]
