@@ -11,3 +11,17 @@ export function prefixUpTo({ tokens, placed, release }: Prefix, length: number):
   const end = cut === undefined ? length : cut.at
   return { tokens: tokens.slice(0, end), placed: placed.filter(({ at }) => at < end), release }
 }
+
+/** All prompts; when one can't be had, the others let go of what they hold. */
+export async function allOrNone<Prompt extends Prefix>(made: readonly Promise<Prompt>[]): Promise<Prompt[]> {
+  try {
+    return await Promise.all(made)
+  } catch (error) {
+    for (const one of made)
+      void one.then(
+        ({ release }) => release(),
+        () => undefined,
+      )
+    throw error
+  }
+}

@@ -24,7 +24,7 @@ import { contextFullError } from './context-full.js'
 import { fitMessages } from './overflow.js'
 import { messageLimits } from './prompt.js'
 import { anyAnswer, prepareRequest, type RequestSetting } from './request.js'
-import { noPrefix, prefixUpTo, type Prefix } from './session-prefix.js'
+import { allOrNone, noPrefix, prefixUpTo, type Prefix } from './session-prefix.js'
 import { compareFingerprints, fingerprintOf } from './session-fingerprint.js'
 import {
   prefillOptions,
@@ -342,7 +342,7 @@ export class Session {
   /** What every next prompt begins with. */
   async #prefixOf(messages: readonly Message[], values: ChatValues): Promise<Prefix> {
     if (awaitsAnswer(messages)) return (await this.#fit(messages, values)).prompt
-    const [first, second] = await Promise.all(
+    const [first, second] = await allOrNone(
       probes.map(async (content) => (await this.#fit([...messages, { role: 'user', content }], values)).prompt),
     )
     second?.release()
