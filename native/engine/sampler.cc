@@ -137,6 +137,15 @@ void Sampler::Accept(llama_token token) {
     }
   }
   if (listens) AcceptInGrammar(token);
+  if (grammar_ && !spec_.grammar_lazy) EndThinkingIfSpoken(token);
+}
+
+/// Where a grammar binds from the beginning on, thinking stands before the answer or nowhere: a tag in the answer is text.
+void Sampler::EndThinkingIfSpoken(llama_token token) {
+  if (!thinking_ || thinking_->inside()) return;
+  opening_ += model_->WrittenPiece(token);
+  opening_.erase(0, std::min(opening_.find_first_not_of(" \t\n"), opening_.size()));
+  if (!spec_.thinking->start.starts_with(opening_)) thinking_.reset();
 }
 
 /// A token that ends the generation is the last one: no grammar needs to see it.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -67,6 +68,7 @@ class Sampler {
   bool grammar_listens() const;
   void Accept(llama_token token);
   void AcceptInGrammar(llama_token token);
+  void EndThinkingIfSpoken(llama_token token);
 
   std::shared_ptr<const Model> model_;
   SamplerSpec spec_;
@@ -78,6 +80,7 @@ class Sampler {
   std::optional<GrammarMatcher> grammar_;
   std::optional<GrammarTriggers> triggers_;  // while a lazy grammar waits
   std::optional<Thinking> thinking_;
+  std::string opening_;  // what was said so far, as long as it may begin thinking
   std::vector<llama_token_data> candidates_;
   bool sorted_ = false;
 };

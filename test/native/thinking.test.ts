@@ -63,6 +63,20 @@ describe('thinking', () => {
   })
 })
 
+describe('a grammar that binds from the beginning on', () => {
+  const thinking = { start: '<t>', ends: ['</t>'], prefix: '', maxTokens: 2, closing: '</t>' }
+  const answer = (grammar: string, maxTokens = 40) => say('K0', { maxTokens, sampler: { grammar, thinking } })
+
+  it('takes a tag within the answer for text, which has no limit', async () => {
+    const text = '{"a": "<t>and so on"}'
+    expect(await answer(`root ::= ${JSON.stringify(text)}`)).toBe(text)
+  })
+
+  it('has thinking before the answer closed when its tokens are used up', async () => {
+    expect(await answer('root ::= " "? "<t>" [a-z]* "</t>" "<t>1"')).toMatch(/^ ?<t>[a-z]{2,3}<\/t><t>1$/)
+  })
+})
+
 describe('a lazy grammar', () => {
   const lazy = { grammarLazy: true, grammar: 'root ::= "c" [0-9]+' } as const
 
