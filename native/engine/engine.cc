@@ -14,13 +14,14 @@ const char* const kClosed = "The model was closed; load it again to generate.";
 Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model,
                const EngineOptions& options)
     : options_(options),
-      loop_(std::move(model), std::move(draft_model), options.loop, abort_,
-            {.before_decode = [this](std::vector<int64_t> ids) { BeforeDecode(std::move(ids)); },
-             .after_decode = [this] { AfterDecode(); },
-             .publish = [this](std::vector<News> news) { Publish(std::move(news)); },
-             .on_disk = [this] { Post([](Loop& loop) { loop.TakeFromDisk(); }); }}),
-      context_options_(loop_.context_options()),
-      stats_(loop_.Stats()) {}
+      loop_(std::make_unique<Loop>(
+          std::move(model), std::move(draft_model), options.loop, abort_,
+          Loop::Hooks{.before_decode = [this](std::vector<int64_t> ids) { BeforeDecode(std::move(ids)); },
+                      .after_decode = [this] { AfterDecode(); },
+                      .publish = [this](std::vector<News> news) { Publish(std::move(news)); },
+                      .on_disk = [this] { Post([](Loop& loop) { loop.TakeFromDisk(); }); }})),
+      context_options_(loop_->context_options()),
+      stats_(loop_->Stats()) {}
 
 Engine::~Engine() { Close(); }
 
@@ -102,6 +103,7 @@ void Engine::Close() {
   Stop();
   if (thread_) thread_->Join();
   thread_.reset();
+  loop_.reset();  // E8
 }
 
 void Engine::Run() {
@@ -109,14 +111,14 @@ void Engine::Run() {
     std::deque<Command> commands;
     {
       std::unique_lock lock(mutex_);
-      if (commands_.empty() && !closing_ && !loop_.HasWork()) {
-        active_ = loop_.AwaitsDisk();
-        loop_.Pause();
+      if (commands_.empty() && !closing_ && !loop_->HasWork()) {
+        active_ = loop_->AwaitsDisk();
+        loop_->Pause();
         // JavaScript decides on a wake whether the event loop must stay alive.
         if (wake_) wake_();
         const auto awake = [&] { return closing_ || !commands_.empty(); };
         // A parked request can still run out of time. Waiting until max() would overflow in some libraries.
-        if (const auto deadline = loop_.NextDeadline(); deadline == Clock::time_point::max()) {
+        if (const auto deadline = loop_->NextDeadline(); deadline == Clock::time_point::max()) {
           changed_.wait(lock, awake);
         } else {
           changed_.wait_until(lock, deadline, awake);
@@ -141,19 +143,19 @@ void Engine::Run() {
     keep = keep_;
   }
   for (const Command& command : rest) Guarded(command);
-  loop_.EndAll("ERR_DISPOSED", "The model was closed while this request was running.");
+  loop_->EndAll("ERR_DISPOSED", "The model was closed while this request was running.");
   if (keep) Guarded([](Loop& loop) { loop.KeepOnDisk(); });
-  loop_.cache().StopDisk(keep);  // E7
+  loop_->cache().StopDisk(keep);  // E7
   Snapshot();
   active_ = false;
 }
 
 void Engine::Guarded(const Command& command) {  // E6
   try {
-    command(loop_);
+    command(*loop_);
   } catch (...) {
     const Failure failure = CurrentFailure("ERR_ENGINE_CRASHED");
-    loop_.Break(failure.code(), failure.what());
+    loop_->Break(failure.code(), failure.what());
   }
 }
 
@@ -198,7 +200,7 @@ void Engine::Tell() {  // E5
 }
 
 void Engine::Snapshot() {
-  EngineStats stats = loop_.Stats();
+  EngineStats stats = loop_->Stats();
   const std::lock_guard lock(mutex_);
   stats.deliveries = deliveries_;
   stats_ = stats;

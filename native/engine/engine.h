@@ -35,6 +35,8 @@ struct EngineOptions {
 ///     costs some 0.1 ms of them (measured: 2 to 3 % of the rate at 300 tokens/s when every step wakes it).
 /// E6  What a command or a step throws breaks the engine, not the process.
 /// E7  The disk's thread only posts commands, and ends before the engine's thread does.
+/// E8  Close frees the loop, and with it what holds the weights: whoever waits for OnCache still has the engine for a
+///     while.
 class Engine {
  public:
   /// Throws Failure as Context and DraftModel do; `draft_model` may be absent.
@@ -104,7 +106,7 @@ class Engine {
 
   EngineOptions options_;
   std::atomic<bool> abort_ = false;
-  Loop loop_;
+  std::unique_ptr<Loop> loop_;  // until Close
   ContextOptions context_options_;
   Outbox outbox_;
   std::function<void()> wake_;

@@ -21,6 +21,13 @@ describe.skipIf(process.platform !== 'linux')('the weights of a closed model', (
     ],
     ['an embedding', (model) => model.embed('a')],
     ['a session', async (model) => (await model.session()).chat('a', { maxTokens: 2 })],
+    [
+      'sessions that are being forgotten',
+      async (model) => {
+        const sessions = await Promise.all(Array.from({ length: 16 }, () => model.session()))
+        for (const session of sessions) void session.close()
+      },
+    ],
   ]
   it.each(uses)('leave memory at once, without the garbage collector, after %s', async (after, use) => {
     const path = await writeRandomModel(join(directory.path, `${after.replaceAll(' ', '-')}.gguf`), 'llama')
