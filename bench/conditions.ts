@@ -4,6 +4,7 @@ import os from 'node:os'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { backendReport, llameroVersion } from '../lib/native.js'
+import { bestModule, kernels } from './computing.js'
 import { sleep } from './measure.js'
 import { threads } from './scenario.js'
 
@@ -19,6 +20,10 @@ export interface Conditions {
   readonly commit: string
   readonly llamaCpp: string
   readonly cpuModule: string
+  /** The module that llamero takes by itself here. */
+  readonly bestModule: string
+  /** Whose kernels llamero takes in that module; llama.cpp's tools take upstream's. */
+  readonly kernels: 'llamero' | 'upstream'
   readonly threads: number
   readonly model: string
   readonly modelBytes: number
@@ -40,6 +45,8 @@ export async function conditions(modelPath: string): Promise<Conditions> {
     commit: commit(),
     llamaCpp: llamaTag,
     cpuModule,
+    bestModule: bestModule(),
+    kernels: kernels(),
     threads,
     model: basename(modelPath),
     modelBytes: statSync(modelPath).size,
@@ -51,9 +58,13 @@ export async function conditions(modelPath: string): Promise<Conditions> {
 export function describe(c: Conditions): string {
   return [
     `${c.cpu}, ${c.cores} cores, ${c.memoryGiB} GiB, ${c.system}, node ${c.node}`,
-    `llamero ${c.llamero} (${c.commit}), llama.cpp ${c.llamaCpp}, CPU module ${c.cpuModule}, ${c.threads} threads`,
+    `llamero ${c.llamero} (${c.commit}), llama.cpp ${c.llamaCpp}, CPU module ${moduleOf(c)}, ${c.kernels}'s kernels, ${c.threads} threads`,
     `model ${c.model}, ${c.modelBytes} bytes; ${quietness(c.busyCores)}, load ${c.loadAverage[0]?.toFixed(2) ?? '?'}`,
   ].join('\n')
+}
+
+function moduleOf({ cpuModule, bestModule }: Conditions): string {
+  return cpuModule === bestModule ? cpuModule : `${cpuModule} (forced on both sides; the best here is ${bestModule})`
 }
 
 export function quietness(busy: number): string {

@@ -4,6 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { computeWith } from './computing.js'
 import { busyCores, conditions, describe, quietness } from './conditions.js'
 import { plot } from './plot.js'
 import { asJson, meets, table } from './report.js'
@@ -41,15 +42,19 @@ const { values, positionals } = parseArgs({
   options: {
     model: { type: 'string' },
     rounds: { type: 'string', default: '5' },
+    module: { type: 'string' },
+    kernels: { type: 'string', default: 'llamero' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
 
 if (values.help) {
-  console.log(`npm run bench -- [--model FILE.gguf] [--rounds N] [scenario …]
+  console.log(`npm run bench -- [--model FILE.gguf] [--rounds N] [--module NAME] [--kernels llamero|upstream] [scenario …]
 
 --model   weights to measure with; without it SmolLM2-135M, pulled on first use
 --rounds  readings of each figure, taken alternately with the peer's; 5 without it
+--module  CPU module of llamero and of llama.cpp's tools, such as haswell; without it the best that runs here
+--kernels whose kernels llamero computes with; without it llamero's own
 scenarios (all without one):
 ${scenarios.map(({ name, title }) => `  ${name.padEnd(16)}${title}`).join('\n')}`)
 } else {
@@ -66,6 +71,11 @@ async function main(): Promise<void> {
     )
   }
   const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+  const { module, kernels } = values
+  if (kernels !== 'llamero' && kernels !== 'upstream') {
+    throw new Error(`--kernels takes llamero or upstream; got ${kernels}.`)
+  }
+  computeWith({ module, kernels })
   const modelPath = values.model ?? (await defaultModel())
 
   const measuredOn = await conditions(modelPath)

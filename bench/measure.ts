@@ -31,6 +31,11 @@ export function ratios(readings: Readings, reference: Readings): number[] {
   return Array.from({ length: rounds }, (_, round) => readings[round]! / reference[round]!)
 }
 
+/** Of two ways to the same the quicker one, round by round. */
+export function quicker(one: Readings, other: Readings): number[] {
+  return one.map((reading, round) => Math.max(reading, other[round]!))
+}
+
 /** Takes both readings of a round one after the other, in every second round the other way round. */
 export async function inTurns(round: number, ours: () => Promise<void>, peer: () => Promise<void>): Promise<void> {
   for (const side of round % 2 === 0 ? [peer, ours] : [ours, peer]) await side()

@@ -1,5 +1,6 @@
 import { openModel, type Model, type ModelOptions } from '../lib/model/index.js'
 import { nativeAddon, type Addon } from '../lib/native.js'
+import { kernels } from './computing.js'
 import { threads } from './scenario.js'
 
 /** Runs `use` with the model open, as a program would open it, with two threads. */
@@ -9,7 +10,7 @@ export async function withModel<Value>(
   use: (model: Model) => Promise<Value>,
   addon: Addon = nativeAddon(),
 ): Promise<Value> {
-  const model = await openModel({ path }, { threads, ...options }, addon)
+  const model = await openModel({ path }, { threads, kernels: kernels(), ...options }, addon)
   try {
     return await use(model)
   } finally {

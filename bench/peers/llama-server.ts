@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { sleep } from '../measure.js'
-import { findTool, llamaCppArguments } from './llama-cpp.js'
+import { llamaCppArguments } from './llama-cpp.js'
+import { findTool } from './tool.js'
 
 export interface LlamaServerOptions {
   readonly modelPath: string

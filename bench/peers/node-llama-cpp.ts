@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { onBestModule } from '../computing.js'
 
 const version = '3.22.1'
 // Outside the checkout: a peer is no dependency.
@@ -47,6 +48,7 @@ export type PeerMessage = { readonly ready: string } | { readonly tokensPerSecon
 
 /** Installs it on first use, with npm's own settings. */
 export async function startNodeLlamaCpp(modelPath: string, threads: number, sequences = 1): Promise<NodeLlamaCpp> {
+  if (!onBestModule()) throw new Error('it brings modules of its own and takes the best of them')
   await install()
   const program = fileURLToPath(new URL('./node-llama-cpp-process.ts', import.meta.url))
   const setting: PeerSetting = { entry: pathToFileURL(entry).href, modelPath, threads, sequences }

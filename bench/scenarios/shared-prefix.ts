@@ -1,7 +1,7 @@
 import type { Model } from '../../lib/model/index.js'
 import { withModel } from '../opened.js'
-import { isBuilt } from '../peers/llama-cpp.js'
 import { startLlamaServer, type LlamaServer } from '../peers/llama-server.js'
+import { isBuilt } from '../peers/tool.js'
 import { promptOf } from '../prompt.js'
 import type { Bench, Findings, Row, Scenario } from '../scenario.js'
 import { timeStream } from '../stream.js'
