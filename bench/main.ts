@@ -15,6 +15,7 @@ import { eventLoop } from './scenarios/event-loop.js'
 import { fairness } from './scenarios/fairness.js'
 import { memory } from './scenarios/memory.js'
 import { nodeLlamaCpp } from './scenarios/node-llama-cpp.js'
+import { peers } from './scenarios/peers.js'
 import { sessions } from './scenarios/sessions.js'
 import { sharedPrefix } from './scenarios/shared-prefix.js'
 import { speculation } from './scenarios/speculation.js'
@@ -28,6 +29,7 @@ const scenarios: readonly Scenario[] = [
   eventLoop,
   busy,
   streams,
+  peers,
   sharedPrefix,
   fairness,
   sessions,

@@ -3,6 +3,7 @@ import { rate } from './measure.js'
 import { llamaBatchedBench, llamaCppSettings } from './peers/llama-cpp.js'
 import { startLlamaServer } from './peers/llama-server.js'
 import { startNodeLlamaCpp, type NodeLlamaCpp } from './peers/node-llama-cpp.js'
+import { startOpenVino } from './peers/openvino.js'
 import { isBuilt } from './peers/tool.js'
 import { promptOf } from './prompt.js'
 import { threads, type Bench } from './scenario.js'
@@ -106,6 +107,10 @@ export function llamaServer(modelPath: string, { generate }: StreamShape): SideS
 
 export function nodeLlamaCpp(modelPath: string, shape: StreamShape, most: number): SideStart {
   return library('node-llama-cpp', shape, () => startNodeLlamaCpp(modelPath, threads, most))
+}
+
+export function openVino(modelPath: string, shape: StreamShape): SideStart {
+  return library('OpenVINO GenAI', shape, () => startOpenVino(modelPath, threads))
 }
 
 function library(
