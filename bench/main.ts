@@ -13,6 +13,7 @@ import { busy } from './scenarios/busy.js'
 import { embeddings } from './scenarios/embeddings.js'
 import { eventLoop } from './scenarios/event-loop.js'
 import { fairness } from './scenarios/fairness.js'
+import { layouts } from './scenarios/layouts.js'
 import { memory } from './scenarios/memory.js'
 import { nodeLlamaCpp } from './scenarios/node-llama-cpp.js'
 import { peers } from './scenarios/peers.js'
@@ -29,6 +30,7 @@ const scenarios: readonly Scenario[] = [
   eventLoop,
   busy,
   streams,
+  ...layouts,
   peers,
   sharedPrefix,
   fairness,
