@@ -7,6 +7,7 @@ const campaigns = [
   ['Modelfiles', ['tsx', 'test/modelfile/campaign.ts', '100000']],
   ['names, digests and manifests', ['tsx', 'test/store/campaign.ts', '100000']],
   ['deaths at every change to the disk', ['vitest', 'run', 'crash.test.ts']],
+  ['the perplexity of a text', ['tsx', 'test/native/perplexity-campaign.ts']],
   ['workers that end at any moment', ['tsx', 'test/native/teardown-soak.ts', '2000']],
 ]
 
