@@ -50,6 +50,8 @@ export interface CpuModule {
   readonly name: string
   readonly path: string
   readonly score: number
+  /** What llamero's own kernels compute in it, where the pool of threads asks for them. */
+  readonly kernels: readonly ('attention' | 'products')[]
 }
 
 export interface NativeDevice {

@@ -1,5 +1,5 @@
 /** Finds the native addon, loads it once per environment and opens its backends. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -49,6 +49,15 @@ export function backendReport(): BackendReport {
 export function cpuModules(): CpuModule[] {
   const { addon, directory } = load({})
   return addon.cpuModules(directory)
+}
+
+/** Files of modules for GPUs beside the addon, whether they load or not. */
+export function acceleratorModules(): string[] {
+  const { directory } = load({})
+  return readdirSync(directory)
+    .filter((name) => /^(?:lib)?ggml-(?:cuda|hip|metal|vulkan)\.(?:so|dylib|dll)$/.test(name))
+    .sort()
+    .map((name) => join(directory, name))
 }
 
 /** The text of a chat template of llama.cpp's collection, which lies beside the addon. */

@@ -33,6 +33,8 @@ Napi::Value CpuModules(const Napi::CallbackInfo& info) {
       object.Set("name", module.name);
       object.Set("path", module.path);
       object.Set("score", module.score);
+      const auto text = [&](const std::string& name) { return Napi::String::New(info.Env(), name); };
+      object.Set("kernels", ToArray(info.Env(), module.kernels, text));
       return object;
     });
   });

@@ -55,6 +55,14 @@ std::string ModuleName(const fs::path& file) {
   return rest.empty() ? "default" : rest.substr(1);
 }
 
+std::vector<std::string> KernelsOf(const Library& library) {
+  const auto here = library.Symbol<const char* const* (*)()>("llamero_kernels_here");
+  std::vector<std::string> names;
+  if (here == nullptr) return names;
+  for (const char* const* name = here(); *name != nullptr; name++) names.emplace_back(*name);
+  return names;
+}
+
 void LoadOne(const fs::path& path) { ggml_backend_load(path.string().c_str()); }
 
 }  // namespace
@@ -68,7 +76,8 @@ std::vector<CpuModule> FindCpuModules(const std::string& directory) {
     const Library library(entry.path().string());
     const auto score = library.Symbol<int (*)()>("ggml_backend_score");
     // A build with a single module has no score: it was made for this machine.
-    modules.push_back({name, entry.path().string(), !library.loaded() ? 0 : score == nullptr ? 1 : score()});
+    const int points = !library.loaded() ? 0 : score == nullptr ? 1 : score();
+    modules.push_back({name, entry.path().string(), points, KernelsOf(library)});
   }
   std::sort(modules.begin(), modules.end(), [](const CpuModule& a, const CpuModule& b) {
     return a.score != b.score ? a.score > b.score : a.name < b.name;

@@ -9,7 +9,8 @@ namespace llamero {
 struct CpuModule {
   std::string name;  // such as "zen4"
   std::string path;
-  int score = 0;  // ggml's own; 0: this machine lacks an instruction set it was compiled for
+  int score = 0;                     // ggml's own; 0: this machine lacks an instruction set it was compiled for
+  std::vector<std::string> kernels;  // of ours: "attention", "products"
 };
 
 struct Device {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addAnswerFlags } from './answer-flags.js'
 import type { CommandContext } from './context.js'
 import { createCommand, type CreateFlags } from './create-command.js'
+import { doctorCommand, type DoctorFlags } from './doctor-command.js'
 import { failureText } from './failure.js'
 import { exitCodeOf } from './interruption.js'
 import { loadCommand, type LoadFlags } from './load-command.js'
@@ -118,6 +119,10 @@ function createProgram(context: CommandContext, work: Work): Command {
     .option(...verboseFlag)
     .action((flags: LoadFlags) => work(flags, () => loadCommand(context, flags)))
   addStoreCommands({ add, work, context })
+  add('doctor', 'Show what this installation has, and what is wrong with it.')
+    .option('--json', 'print it as JSON')
+    .option(...verboseFlag)
+    .action((flags: DoctorFlags) => work(flags, () => doctorCommand(context, flags)))
   return program
 }
 

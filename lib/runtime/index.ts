@@ -1,4 +1,5 @@
 export { checkWeights, type DamagedWeights } from './check-weights.js'
+export { diagnose, type Diagnosis } from './diagnosis.js'
 export { load, type LoadOptions } from './load.js'
 export { defaultModelsDirectory, type ModelsEnvironment } from './models-directory.js'
 export type { JudgeOptions } from './judged-file.js'

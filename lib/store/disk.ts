@@ -64,7 +64,8 @@ function diskFull(work: DiskWork, free: number | undefined, cause?: unknown): Ll
   )
 }
 
-async function freeBytes(directory: string): Promise<number | undefined> {
+/** What is free on the disk of a folder; undefined where the system does not tell. */
+export async function freeBytes(directory: string): Promise<number | undefined> {
   try {
     const { bavail, bsize } = await statfs(directory)
     return bavail * bsize
