@@ -36,10 +36,10 @@ const pages = readdirSync(docs)
   .sort()
   .map((name) => join(docs, name))
 
-/** Most that our perplexity may be off upstream's, as a share of it, beside two standard errors. */
+/** Most that our perplexity may be off upstream's, as a share of it, beside three standard errors. */
 const mostApart = 0.001
-/** Most nats that our distributions may lie from upstream's on average: 0.004 to 0.005 were seen. */
-const mostDivergence = 0.006
+/** Most nats that our distributions may lie from upstream's on average: 0.004 to 0.005 were seen on one kind of CPU. */
+const mostDivergence = 0.01
 
 /** Reads the pages of docs/ by our kernels and by upstream's, with the best CPU module for this machine. */
 export async function measurePerplexity({ tokens, rows, cacheType }: Reading): Promise<Perplexity> {
@@ -53,7 +53,7 @@ export async function measurePerplexity({ tokens, rows, cacheType }: Reading): P
 export function faultsOf({ own, upstream, error, divergence }: Perplexity): string[] {
   const faults: string[] = []
   const apart = own / upstream - 1
-  if (!(Math.abs(apart) <= mostApart + 2 * error))
+  if (!(Math.abs(apart) <= mostApart + 3 * error))
     faults.push(`perplexity ${own} is ${(100 * apart).toFixed(3)} % off ${upstream}`)
   if (!(divergence <= mostDivergence)) faults.push(`distributions are ${divergence} nats apart`)
   return faults
