@@ -3,6 +3,7 @@ import { median, percentile, rate } from '../measure.js'
 import { withModel } from '../opened.js'
 import { promptOf } from '../prompt.js'
 import type { Bench, Findings, Scenario } from '../scenario.js'
+import { stolenMs } from '../stolen.js'
 import { timeStream } from '../stream.js'
 
 const promptTokens = 6000
@@ -26,6 +27,8 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
   const usual: number[] = []
   const mostInSteps: number[] = []
   const longestInSteps: number[] = []
+  const longestUndisturbed: number[] = []
+  const disturbed: number[] = []
   const later: number[] = []
   const longestLater: number[] = []
   const alone: number[] = []
@@ -37,22 +40,25 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
     alone.push(await prefillRate(model, long, `alone ${round}`))
     const stream = await openStream(model, await promptOf(model, streamTokens, 3 * round + 3))
     await stream.tokens(quietTokens)
-    const before = stream.arrivals().slice(8)
+    const before = gapsOf(stream.arrivals().slice(8))
     const startedAt = performance.now()
     beside.push(await prefillRate(model, long, `beside ${round}`))
     const endedAt = performance.now()
     await stream.tokens(stream.arrivals().length + laterTokens)
     await stream.end()
-    const gapsLater = gapsOf(stream.arrivals().filter((time) => time > endedAt)).slice(8)
-    const gaps = gapsOf(stream.arrivals().filter((time) => time >= startedAt && time <= endedAt))
-    normal.push(median(gapsOf(before)))
-    longest.push(Math.max(...gaps))
-    usual.push(median(gaps))
-    later.push(median(gapsLater))
-    longestLater.push(Math.max(...gapsLater))
+    const behind = gapsOf(stream.arrivals().filter(({ at }) => at > endedAt)).slice(8)
+    const gaps = gapsOf(stream.arrivals().filter(({ at }) => at >= startedAt && at <= endedAt))
+    normal.push(median(lengths(before)))
+    longest.push(Math.max(...lengths(gaps)))
+    usual.push(median(lengths(gaps)))
+    later.push(median(lengths(behind)))
+    longestLater.push(Math.max(...lengths(behind)))
     const atDepth = inSteps(gaps, normal.at(-1)!, later.at(-1)!)
+    const whole = atDepth.filter((_, index) => gaps[index]!.stolenMs === 0)
     mostInSteps.push(percentile(99, atDepth))
     longestInSteps.push(Math.max(...atDepth))
+    longestUndisturbed.push(Math.max(...whole))
+    disturbed.push(atDepth.length - whole.length)
   }
   const quiet = { name: 'its normal step', readings: normal }
   return {
@@ -67,6 +73,12 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
       { name: 'median gap of the stream', unit: 'ms', ours: usual, beside: quiet },
       { name: '99th percentile of its gaps', unit: 'normal steps at that depth', ours: mostInSteps },
       { name: 'longest of its gaps', unit: 'normal steps at that depth', ours: longestInSteps },
+      {
+        name: 'longest of those in which the host took no core away',
+        unit: 'normal steps at that depth',
+        ours: longestUndisturbed,
+        target: { of: 'value', atMost: 3 },
+      },
       { name: 'median gap behind the prompt', unit: 'ms', ours: later, beside: quiet },
       { name: 'longest gap behind the prompt', unit: 'ms', ours: longestLater, beside: quiet },
       {
@@ -79,6 +91,7 @@ async function measure({ rounds, say }: Bench, model: Model): Promise<Findings> 
     notes: [
       `the stream: a prompt of ${streamTokens} tokens; its normal step is the median gap of ${quietTokens - 8} tokens before the long prompt comes`,
       `behind the prompt: ${laterTokens} tokens of the stream alone, which has grown by as many as it had steps beside the prompt; what its longest gap is there, the machine makes`,
+      `gaps in which the host took a core away: ${disturbed.join(', ')} by round, of some thousands; what is told during the next gap counts too`,
       'gaps are between the times at which its tokens reach JavaScript; the long prompt asks for progress, which delivers every step at once; before it several tokens may come together, and share the time since the last delivery',
     ],
   }
@@ -89,35 +102,48 @@ async function prefillRate(model: Model, prompt: Int32Array, key: string): Promi
   return rate(prompt.length, timing.firstAt - timing.startedAt)
 }
 
+interface Arrival {
+  readonly at: number
+  /** By then, as of `stolenMs`. */
+  readonly stolen: number
+}
+
+interface Gap {
+  readonly ms: number
+  /** What the host took of the cores within it or the next one: the system may tell it late. */
+  readonly stolenMs: number
+}
+
 interface OpenStream {
   /** Waits until so many tokens have come. */
   tokens(count: number): Promise<void>
   /** When its tokens came. */
-  arrivals(): readonly number[]
+  arrivals(): readonly Arrival[]
   end(): Promise<void>
 }
 
 async function openStream(model: Model, prompt: Int32Array): Promise<OpenStream> {
   const options = { temperature: 0, ignoreEos: true, maxTokens: mostTokens, cache: { key: 'stream' } }
   const generation = model.generate(prompt, options)
-  const times: number[] = []
+  const arrivals: Arrival[] = []
   let wake: () => void = () => undefined
   let last = performance.now()
   const reading = (async () => {
     for await (const part of generation) {
       if (part.type !== 'text') continue
       const now = performance.now()
+      const stolen = stolenMs()
       const count = part.tokens.length
-      for (let i = 1; i <= count; i++) times.push(last + ((now - last) * i) / count)
+      for (let i = 1; i <= count; i++) arrivals.push({ at: last + ((now - last) * i) / count, stolen })
       last = now
       wake()
     }
   })()
   return {
     async tokens(count) {
-      while (times.length < count) await new Promise<void>((resolve) => (wake = resolve))
+      while (arrivals.length < count) await new Promise<void>((resolve) => (wake = resolve))
     },
-    arrivals: () => times,
+    arrivals: () => arrivals,
     async end() {
       generation.abort()
       await reading
@@ -126,10 +152,18 @@ async function openStream(model: Model, prompt: Int32Array): Promise<OpenStream>
 }
 
 /** Each gap over the normal step of the stream as deep as it is by then: between those before and behind the prompt. */
-function inSteps(gaps: readonly number[], before: number, behind: number): number[] {
-  return gaps.map((gap, index) => gap / (before + ((behind - before) * index) / gaps.length))
+function inSteps(gaps: readonly Gap[], before: number, behind: number): number[] {
+  return gaps.map(({ ms }, index) => ms / (before + ((behind - before) * index) / gaps.length))
 }
 
-function gapsOf(times: readonly number[]): number[] {
-  return times.slice(1).map((time, index) => time - times[index]!)
+function gapsOf(arrivals: readonly Arrival[]): Gap[] {
+  const last = arrivals.length - 1
+  return arrivals.slice(1).map(({ at }, index) => ({
+    ms: at - arrivals[index]!.at,
+    stolenMs: arrivals[Math.min(index + 2, last)]!.stolen - arrivals[index]!.stolen,
+  }))
+}
+
+function lengths(gaps: readonly Gap[]): number[] {
+  return gaps.map(({ ms }) => ms)
 }

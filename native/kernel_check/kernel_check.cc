@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <map>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -48,20 +49,26 @@ class Cpu {
     if (registry_ == nullptr) throw std::runtime_error(std::string(module) + " can't be loaded.");
     backend_ = ggml_backend_dev_init(ggml_backend_reg_dev_get(registry_, 0), nullptr);
   }
-  ~Cpu() { ggml_backend_free(backend_); }
+  ~Cpu() {
+    ggml_backend_free(backend_);
+    for (const auto& [threads, pool] : pools_) {
+      Function<void (*)(ggml_threadpool_t)>("ggml_threadpool_free")(pool);
+    }
+  }
 
   ggml_backend_t backend() const { return backend_; }
 
-  void Compute(ggml_cgraph* graph, int threads, bool own) const {
-    ggml_threadpool_params params = ggml_threadpool_params_default(threads);
-    ggml_threadpool_t pool = Function<ggml_threadpool_t (*)(ggml_threadpool_params*)>("ggml_threadpool_new")(&params);
+  /// Pools are kept, as a program keeps its own: what one graph leaves in them must not reach the next.
+  void Compute(ggml_cgraph* graph, int threads, bool own) {
+    ggml_threadpool_t& pool = pools_[threads];
+    if (pool == nullptr) {
+      ggml_threadpool_params params = ggml_threadpool_params_default(threads);
+      pool = Function<ggml_threadpool_t (*)(ggml_threadpool_params*)>("ggml_threadpool_new")(&params);
+    }
     Function<void (*)(ggml_threadpool_t, uint32_t)>("ggml_threadpool_set_kernels")(pool, own ? ~uint32_t{0} : 0);
     Function<void (*)(ggml_backend_t, int)>("ggml_backend_set_n_threads")(backend_, threads);
-    const auto attach = Function<void (*)(ggml_backend_t, ggml_threadpool_t)>("ggml_backend_cpu_set_threadpool");
-    attach(backend_, pool);
+    Function<void (*)(ggml_backend_t, ggml_threadpool_t)>("ggml_backend_cpu_set_threadpool")(backend_, pool);
     ggml_backend_graph_compute(backend_, graph);
-    attach(backend_, nullptr);
-    Function<void (*)(ggml_threadpool_t)>("ggml_threadpool_free")(pool);
   }
 
  private:
@@ -72,6 +79,7 @@ class Cpu {
 
   ggml_backend_reg_t registry_;
   ggml_backend_t backend_;
+  std::map<int, ggml_threadpool_t> pools_;
 };
 
 /// Tensors of one case and the graph that computes them.
@@ -86,7 +94,7 @@ class Graph {
     graph_ = ggml_new_graph(context());
   }
 
-  std::vector<float> Run(const Cpu& cpu, ggml_tensor* result, int threads, bool own) {
+  std::vector<float> Run(Cpu& cpu, ggml_tensor* result, int threads, bool own) {
     if (ggml_graph_n_nodes(graph_) == 0) ggml_build_forward_expand(graph_, result);
     std::vector<float> numbers(ggml_nelements(result), std::nanf(""));
     ggml_backend_tensor_set(result, numbers.data(), 0, ggml_nbytes(result));
@@ -236,30 +244,51 @@ double LargestError(const std::vector<float>& found, const std::vector<Expected>
   return largest;
 }
 
-Finding CheckAttention(const Cpu& cpu, Random& random) {
+/// One to three layers that share a mask, or have two in turn as models with windows do.
+Finding CheckAttention(Cpu& cpu, Random& random) {
   const Attention a = RandomAttention(random);
   const int64_t heads = a.key_heads * a.group;
+  struct Layer {
+    ggml_tensor *q, *k, *v, *sinks, *mask;
+  };
   Graph graph;
   ggml_context* context = graph.context();
-  ggml_tensor* q = ggml_new_tensor_4d(context, GGML_TYPE_F32, a.key_size, a.rows, heads, a.streams);
-  ggml_tensor* k = ggml_new_tensor_4d(context, a.key_type, a.key_size, a.cells, a.key_heads, a.streams);
-  ggml_tensor* v = ggml_new_tensor_4d(context, a.value_type, a.value_size, a.cells, a.key_heads, a.streams);
-  ggml_tensor* mask = ggml_new_tensor_4d(context, GGML_TYPE_F16, a.cells, a.rows, 1, a.mask_streams);
-  ggml_tensor* sinks = ggml_new_tensor_1d(context, GGML_TYPE_F32, heads);
-  ggml_tensor* result =
-      ggml_flash_attn_ext(context, q, k, v, a.masked ? mask : nullptr, a.scale, a.max_bias, a.soft_cap);
-  if (a.sinks) ggml_flash_attn_ext_add_sinks(result, sinks);
+  std::vector<ggml_tensor*> masks(a.masked ? Pick(random, 1, 2) : 0);
+  for (ggml_tensor*& mask : masks) {
+    mask = ggml_new_tensor_4d(context, GGML_TYPE_F16, a.cells, a.rows, 1, a.mask_streams);
+  }
+  std::vector<Layer> layers(OneOf<size_t>(random, {1, 1, 2, 3}));
+  ggml_tensor* result = nullptr;
+  for (size_t i = 0; i < layers.size(); i++) {
+    Layer& layer = layers[i];
+    layer.q = ggml_new_tensor_4d(context, GGML_TYPE_F32, a.key_size, a.rows, heads, a.streams);
+    layer.k = ggml_new_tensor_4d(context, a.key_type, a.key_size, a.cells, a.key_heads, a.streams);
+    layer.v = ggml_new_tensor_4d(context, a.value_type, a.value_size, a.cells, a.key_heads, a.streams);
+    layer.sinks = ggml_new_tensor_1d(context, GGML_TYPE_F32, heads);
+    layer.mask = a.masked ? masks[i % masks.size()] : nullptr;
+    ggml_tensor* one =
+        ggml_flash_attn_ext(context, layer.q, layer.k, layer.v, layer.mask, a.scale, a.max_bias, a.soft_cap);
+    if (a.sinks) ggml_flash_attn_ext_add_sinks(one, layer.sinks);
+    result = result == nullptr ? one : ggml_concat(context, result, one, 3);
+  }
   graph.Allocate(cpu);
 
-  const auto queries = Put(q, Normal(random, ggml_nelements(q), 2));
-  const auto keys = Put(k, Normal(random, ggml_nelements(k), 1));
-  const auto values = Put(v, Normal(random, ggml_nelements(v), 1));
-  const auto masks = Put(mask, RandomMask(random, a));
-  const auto sunk = Put(sinks, Normal(random, heads, 2));
+  std::vector<std::vector<float>> held(std::max<size_t>(masks.size(), 1));
+  for (size_t i = 0; i < masks.size(); i++) held[i] = Put(masks[i], RandomMask(random, a));
+  std::vector<double> expected;
+  for (size_t i = 0; i < layers.size(); i++) {
+    const Layer& layer = layers[i];
+    const auto queries = Put(layer.q, Normal(random, ggml_nelements(layer.q), 2));
+    const auto keys = Put(layer.k, Normal(random, ggml_nelements(layer.k), 1));
+    const auto values = Put(layer.v, Normal(random, ggml_nelements(layer.v), 1));
+    const auto sunk = Put(layer.sinks, Normal(random, heads, 2));
+    const auto one = Reference(a, queries, keys, values, held[i % held.size()], sunk);
+    expected.insert(expected.end(), one.begin(), one.end());
+  }
 
-  const auto expected = Reference(a, queries, keys, values, masks, sunk);
   Finding finding;
-  finding.what = a.Describe();
+  finding.what =
+      a.Describe() + ", " + std::to_string(layers.size()) + " layers, " + std::to_string(masks.size()) + " masks";
   const auto own = graph.Run(cpu, result, a.threads, true);
   finding.own = LargestError(own, expected);
   finding.upstream = LargestError(graph.Run(cpu, result, 1, false), expected);
@@ -273,7 +302,7 @@ Finding CheckAttention(const Cpu& cpu, Random& random) {
 }
 
 /// Against the exact products of what the weights hold. Both sides round the inputs to bytes, so their errors are alike.
-Finding CheckProduct(const Cpu& cpu, Random& random) {
+Finding CheckProduct(Cpu& cpu, Random& random) {
   const ggml_type type = OneOf(random, {GGML_TYPE_Q4_1, GGML_TYPE_Q8_0});
   const int64_t size = 32 * OneOf<int64_t>(random, {1, 2, 3, 4, 5, 18, Pick(random, 1, 80)});
   const int64_t rows = OneOf<int64_t>(random, {1, 2, 7, 64, Pick(random, 1, 300)});
@@ -323,7 +352,7 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "Usage: kernel-check MODULE SEED CASES\n");
     return 2;
   }
-  const Cpu cpu(arguments[1]);
+  Cpu cpu(arguments[1]);
   Random random(std::stoull(arguments[2]));
   const int64_t cases = std::stoll(arguments[3]);
   double own = 0;

@@ -6,7 +6,7 @@
 #include "kernels/attention_scratch.h"
 #include "kernels/attention_shape.h"
 #include "kernels/kernels.h"
-#include "kernels/live_cells.h"
+#include "kernels/live_masks.h"
 
 namespace llamero::kernels {
 namespace {
@@ -17,17 +17,17 @@ constexpr float kNone = -std::numeric_limits<float>::infinity();
 /// are dealt out to the threads; each is one pass over the windows.
 class Attention {
  public:
-  Attention(const ggml_compute_params* params, ggml_tensor* dst)
+  Attention(const ggml_compute_params* params, ggml_tensor* dst, const AttentionShape& shape, LiveMask& live,
+            uint64_t* words)
       : params_(params),
         dst_(dst),
-        mask_(dst->src[3]),
         sinks_(dst->src[4]),
-        shape_(dst, params->nth),
+        shape_(shape),
+        live_(live),
+        words_(words),
         base_(Aligned(params->wdata)),
-        scratch_(shape_, base_ + shape_.live_size + params->ith * shape_.scratch_size),
+        scratch_(shape_, base_ + params->ith * shape_.scratch_size),
         pass_(dst, shape_, scratch_) {}
-
-  bool Fits() const { return params_->wsize >= shape_.size; }
 
   void Run() {
     FindLive();
@@ -53,52 +53,20 @@ class Attention {
     return reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(memory) + 63) & ~uintptr_t{63});
   }
 
-  // Live cells: for many rows found once for all, [stream][window][row]; one row's each thread finds for itself.
-
+  /// In the first layer of a graph; the others find it done.
   void FindLive() {
-    if (shape_.rows == 1) {
-      live_ = reinterpret_cast<uint64_t*>(base_) + params_->ith * shape_.windows;
-      return;
-    }
-    live_ = reinterpret_cast<uint64_t*>(base_);
-    int64_t* biased = BiasedFlags();
-    bool found = false;
-    const int64_t all = MaskStreams() * shape_.rows;
-    const int64_t end = all * (params_->ith + 1) / params_->nth;
-    for (int64_t i = all * params_->ith / params_->nth; i < end; i++) {
-      const int64_t stream = i / shape_.rows;
-      const int64_t row = i % shape_.rows;
-      found |= FindLive(stream, row, live_ + stream * shape_.windows * shape_.rows + row, shape_.rows);
-    }
-    biased[params_->ith] = found;
-    if (params_->ith == 0) ggml_threadpool_chunk_set(params_->threadpool, params_->nth);
-    ggml_barrier(params_->threadpool);
-    biased_ = std::any_of(biased, biased + params_->nth, [](int64_t flag) { return flag != 0; });
+    const bool found = live_.found;
+    if (!found) FindPart(live_, words_, params_->ith, params_->nth);
+    const bool dealt = shape_.rows > 1;
+    if (dealt && params_->ith == 0) ggml_threadpool_chunk_set(params_->threadpool, params_->nth);
+    if (dealt || !found) ggml_barrier(params_->threadpool);
+    if (!found && params_->ith == 0) live_.found = true;  // the others read it before the barrier
+    biased_ = live_.biased.load(std::memory_order_relaxed);
   }
-
-  bool FindLive(int64_t stream, int64_t row, uint64_t* live, int64_t stride) const {
-    bool biased = false;
-    const uint16_t* mask = MaskRow(mask_, stream, row);
-    for (int64_t window = 0; window < shape_.windows; window++) {
-      const int64_t first = window * kWindow;
-      const LiveCells found =
-          FindLiveCells(mask == nullptr ? nullptr : mask + first, std::min(kWindow, shape_.cells - first));
-      live[window * stride] = found.cells;
-      biased |= found.biased;
-    }
-    return biased;
-  }
-
-  int64_t* BiasedFlags() const {
-    return reinterpret_cast<int64_t*>(base_ + shape_.streams * shape_.windows * shape_.rows * sizeof(uint64_t));
-  }
-
-  int64_t MaskStreams() const { return mask_ == nullptr ? 1 : mask_->ne[3]; }
 
   /// Of the block's rows, for one window.
   const uint64_t* Live(const Block& block, int64_t window) const {
-    if (shape_.rows == 1) return live_ + window;
-    return live_ + (block.stream % MaskStreams() * shape_.windows + window) * shape_.rows + block.row;
+    return words_ + (block.stream % live_.streams * shape_.windows + window) * shape_.rows + block.row;
   }
 
   Block BlockAt(int64_t index) const {
@@ -122,7 +90,6 @@ class Attention {
 
   void RunItem(int64_t item) {
     const Block block = BlockAt(item / shape_.shares);
-    if (shape_.rows == 1) biased_ = FindLive(block.stream, 0, live_, 1);
     pass_.Begin(block, biased_);
 
     int64_t from = 0;
@@ -168,7 +135,7 @@ class Attention {
   // What comes out.
 
   float* Partial(int64_t block, int64_t share, int64_t lane) const {
-    char* partials = base_ + shape_.live_size + params_->nth * shape_.scratch_size;
+    char* partials = base_ + params_->nth * shape_.scratch_size;
     const int64_t lanes = shape_.block_heads * shape_.block_rows;
     return reinterpret_cast<float*>(partials) +
            ((block * shape_.shares + share) * lanes + lane) * (2 + shape_.value_size);
@@ -231,13 +198,13 @@ class Attention {
 
   const ggml_compute_params* const params_;
   ggml_tensor* const dst_;
-  const ggml_tensor* const mask_;
   const ggml_tensor* const sinks_;
-  const AttentionShape shape_;
+  const AttentionShape& shape_;
+  LiveMask& live_;
+  uint64_t* const words_;
   char* const base_;
   AttentionScratch scratch_;
   AttentionPass pass_;
-  uint64_t* live_ = nullptr;
   bool biased_ = false;
 };
 
@@ -246,14 +213,18 @@ class Attention {
 
 bool llamero_attention(const ggml_compute_params* params, ggml_tensor* dst) {
   using namespace llamero::kernels;
-  if (!AttentionShape::Known(dst)) return false;
-  Attention attention(params, dst);
-  if (!attention.Fits()) return false;
-  attention.Run();
+  llamero_graph* graph = ggml_threadpool_get_graph(params->threadpool);
+  if (graph == nullptr || !AttentionShape::Known(dst)) return false;
+  const AttentionShape shape(dst, params->nth);
+  LiveMask* live = graph->masks.Find(dst, shape);
+  if (live == nullptr || params->wsize < shape.size) return false;
+  Attention(params, dst, shape, *live, graph->masks.Words(*live)).Run();
   return true;
 }
 
-size_t llamero_attention_size(const ggml_tensor* dst, int threads) {
+size_t llamero_attention_plan(const ggml_tensor* dst, int threads, llamero_graph* graph) {
   using namespace llamero::kernels;
-  return AttentionShape::Known(dst) ? AttentionShape(dst, threads).size : 0;
+  if (graph == nullptr || !AttentionShape::Known(dst)) return 0;
+  const AttentionShape shape(dst, threads);
+  return graph->masks.Reserve(dst, shape) ? shape.size : 0;
 }

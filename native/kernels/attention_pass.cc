@@ -46,12 +46,6 @@ void Convert(const ggml_tensor* tensor, const char* rows, int64_t count, float* 
 
 }  // namespace
 
-const uint16_t* MaskRow(const ggml_tensor* mask, int64_t stream, int64_t row) {
-  if (mask == nullptr) return nullptr;
-  const char* data = static_cast<const char*>(mask->data);
-  return reinterpret_cast<const uint16_t*>(data + row * mask->nb[1] + stream % mask->ne[3] * mask->nb[3]);
-}
-
 AttentionPass::AttentionPass(const ggml_tensor* dst, const AttentionShape& shape, const AttentionScratch& scratch)
     : q_(dst->src[0]), k_(dst->src[1]), v_(dst->src[2]), mask_(dst->src[3]), shape_(shape), scratch_(scratch) {
   std::memcpy(&scale_, dst->op_params, sizeof(float));

@@ -16,9 +16,6 @@ struct AttentionBlock {
   int64_t Lanes() const { return rows * Heads(); }
 };
 
-/// The row of a mask, in half precision; null where there is none.
-const uint16_t* MaskRow(const ggml_tensor* mask, int64_t stream, int64_t row);
-
 /// Takes the cells of a block into a thread's scratch memory, window by window: the online softmax of
 /// https://arxiv.org/abs/2112.05682.
 ///

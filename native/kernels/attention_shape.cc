@@ -58,11 +58,15 @@ AttentionShape::AttentionShape(const ggml_tensor* dst, int threads) {
   shares = 1;
   while (shares < windows && blocks * shares < wanted && (rows > 1 || blocks * shares % threads != 0)) shares++;
 
-  live_size = (rows == 1 ? threads * windows : streams * windows * rows) * sizeof(uint64_t) + threads * sizeof(int64_t);
-  live_size = Quotient(live_size, 64) * 64;
   scratch_size = AttentionScratch::Size(*this);
   partial_size = shares == 1 ? 0 : blocks * shares * block_heads * block_rows * (2 + value_size) * sizeof(float);
-  size = 64 + live_size + threads * scratch_size + partial_size;
+  size = 64 + threads * scratch_size + partial_size;
+}
+
+const uint16_t* MaskRow(const ggml_tensor* mask, int64_t stream, int64_t row) {
+  if (mask == nullptr) return nullptr;
+  const char* data = static_cast<const char*>(mask->data);
+  return reinterpret_cast<const uint16_t*>(data + row * mask->nb[1] + stream % mask->ne[3] * mask->nb[3]);
 }
 
 }  // namespace llamero::kernels

@@ -39,10 +39,12 @@ struct AttentionShape {
   int64_t shares;  // of each block's cells
 
   // Bytes of the work buffer, in this order.
-  size_t live_size;     // which cells each row sees; for one row each thread has its own
   size_t scratch_size;  // of one thread
   size_t partial_size;  // results of the shares
   size_t size;          // of all of it
 };
+
+/// The row of a mask, in half precision; null where there is none.
+const uint16_t* MaskRow(const ggml_tensor* mask, int64_t stream, int64_t row);
 
 }  // namespace llamero::kernels
