@@ -71,16 +71,12 @@ EmbedRequest ToEmbedRequest(const Napi::Value& value, const Model& model, const 
   const Napi::Object given = ToObject(value);
   const auto flag = FromHandle<CancelFlag>(given.Get("cancelFlag"));
   const auto lengths = IntegersOf(given.Get("lengths"));
-  EmbedRequest request{.tokens = IntegersOf(given.Get("tokens")),
+  EmbedRequest request{.tokens = ToTokens(given.Get("tokens"), model),
                        .lengths = {lengths.begin(), lengths.end()},
                        .pooling = ToPooling(StringOf(given, "pooling")),
                        .normalize = BoolOf(given, "normalize"),
                        .dimensions = IntegerOf(given, "dimensions"),
                        .cancelled = {flag, &flag->raised}};
-  for (const llama_token token : request.tokens) {
-    if (!model.IsToken(token))
-      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
-  }
   for (const int64_t length : request.lengths) {
     if (length >= 1 && length <= options.context_size) continue;
     throw Failure("ERR_CONTEXT_FULL", "An input has " + std::to_string(length) + " tokens, 1 to " +

@@ -14,9 +14,7 @@ namespace {
 
 int64_t ToToken(const Napi::Value& value, const Model& model) {
   const int64_t token = ToInteger(value);
-  if (!model.IsToken(token)) {
-    throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
-  }
+  RequireToken(token, model);
   return token;
 }
 
@@ -67,14 +65,10 @@ SamplerSpec ToSampler(const Napi::Value& value, const Model& model) {
                                                [&](const Napi::Value& trigger) { return ToTrigger(trigger, model); }),
                    .grammar_prefix = StringOf(given, "grammarPrefix"),
                    .thinking = ToThinking(given.Get("thinking"))};
-  const auto tokens = IntegersOf(given.Get("biasTokens"));
+  const auto tokens = ToTokens(given.Get("biasTokens"), model);
   const auto values = FloatsOf(given.Get("biasValues"));
   if (tokens.size() != values.size()) throw Failure("ERR_INTERNAL", "Biases and their tokens differ in number.");
-  for (size_t i = 0; i < tokens.size(); i++) {
-    if (!model.IsToken(tokens[i]))
-      throw Failure("ERR_TOKEN_INVALID", std::to_string(tokens[i]) + " is no token of this model.");
-    spec.biases.push_back({tokens[i], values[i]});
-  }
+  for (size_t i = 0; i < tokens.size(); i++) spec.biases.push_back({tokens[i], values[i]});
   return spec;
 }
 
@@ -88,10 +82,7 @@ void RequireTokens(const Request& request, const Model& model) {
       ++span;
       continue;
     }
-    const llama_token token = request.tokens[at];
-    if (!model.IsToken(token)) {
-      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
-    }
+    RequireToken(request.tokens[at], model);
   }
 }
 
@@ -118,7 +109,7 @@ Request ToRequest(const Napi::Value& value, const Model& model, const ContextOpt
                   .draft_tokens = std::max<int64_t>(0, IntegerOf(given, "draftTokens")),
                   .adapt_drafts = BoolOf(given, "adaptDrafts"),
                   .draft_model = BoolOf(given, "draftModel"),
-                  .preserved_tokens = IntegersOf(given.Get("preservedTokens"))};
+                  .preserved_tokens = ToTokens(given.Get("preservedTokens"), model)};
   request.sampler.written_tokens = request.preserved_tokens;
   request.media = ToMedia(given.Get("media"), request.tokens, model);
   request.cache_root = request.adapters->Root(StringOf(given, "cacheKey"));

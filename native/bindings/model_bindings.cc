@@ -66,6 +66,16 @@ std::shared_ptr<const Model> OpenModel(const Napi::Value& handle) {
   return model;
 }
 
+void RequireToken(int64_t id, const Model& model) {
+  if (!model.IsToken(id)) throw Failure("ERR_TOKEN_INVALID", std::to_string(id) + " is no token of this model.");
+}
+
+std::vector<llama_token> ToTokens(const Napi::Value& value, const Model& model) {
+  std::vector<llama_token> tokens = IntegersOf(value);
+  for (const llama_token token : tokens) RequireToken(token, model);
+  return tokens;
+}
+
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value { return ToHandle(info.Env(), std::make_shared<CancelFlag>()); });
 }
@@ -166,11 +176,7 @@ Napi::Value TokenizeText(const Napi::CallbackInfo& info) {
 Napi::Value DetokenizeTokens(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
-    const auto tokens = IntegersOf(info[1]);
-    for (const llama_token token : tokens) {
-      if (!model->IsToken(token))
-        throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
-    }
+    const auto tokens = ToTokens(info[1], *model);
     const Napi::Object options = ToObject(info[2]);
     const bool remove_special = BoolOf(options, "removeSpecial");
     const bool render_special = BoolOf(options, "renderSpecial");
@@ -185,8 +191,7 @@ Napi::Value Piece(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
     const int64_t token = ToInteger(info[1]);
-    if (!model->IsToken(token))
-      throw Failure("ERR_TOKEN_INVALID", std::to_string(token) + " is no token of this model.");
+    RequireToken(token, *model);
     const std::string& piece = model->Piece(static_cast<llama_token>(token));
     auto bytes = Napi::Uint8Array::New(info.Env(), piece.size());
     std::copy(piece.begin(), piece.end(), bytes.Data());

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "metadata_override.h"
 #include "model.h"
@@ -30,6 +31,11 @@ MetadataOverrides ToMetadataOverrides(const Napi::Value& value);
 
 /// The open model behind a handle. Throws Failure: ERR_DISPOSED.
 std::shared_ptr<const Model> OpenModel(const Napi::Value& handle);
+
+/// Throws Failure: ERR_TOKEN_INVALID for an id that the model lacks: its tables would be read beyond their ends.
+void RequireToken(int64_t id, const Model& model);
+/// Ids that the model has. Throws Failure: ERR_TOKEN_INVALID.
+std::vector<llama_token> ToTokens(const Napi::Value& value, const Model& model);
 
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info);
 Napi::Value Cancel(const Napi::CallbackInfo& info);

@@ -18,10 +18,10 @@ Napi::Value CompileGrammar(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
     const std::string grammar = ToString(info[1]);
-    const auto written = CopyOf<int32_t, Napi::Int32Array>(info[2], napi_int32_array);
+    const auto written = ToTokens(info[2], *model);
     return Job<bool>::Start(info.Env(), {.work =
                                              [=] {
-                                               model->grammars().Get(grammar, {written.begin(), written.end()});
+                                               model->grammars().Get(grammar, written);
                                                return true;
                                              },
                                          .convert = [](Napi::Env env, bool&) { return env.Undefined(); }});
@@ -31,7 +31,7 @@ Napi::Value CompileGrammar(const Napi::CallbackInfo& info) {
 Napi::Value GrammarAllows(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {
     const auto model = OpenModel(info[0]);
-    const auto tokens = CopyOf<int32_t, Napi::Int32Array>(info[2], napi_int32_array);
+    const auto tokens = ToTokens(info[2], *model);
     const auto allowed = AllowedTokens(*model, ToString(info[1]), tokens, ToBool(info[3]));
     auto result = Napi::Uint8Array::New(info.Env(), allowed.size());
     std::copy(allowed.begin(), allowed.end(), result.Data());
