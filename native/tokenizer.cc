@@ -152,6 +152,21 @@ void AddFrame(const Model& model, std::vector<llama_token>& tokens) {
   tokens.insert(tokens.end(), end, frame.end());
 }
 
+// For a text of tokens, at first.
+constexpr size_t kRoomForToken = 8;
+constexpr size_t kLeastRoom = 16;
+
+/// llama.cpp adds up the bytes in 32 bits and, beyond them, writes where it should not.
+void RequireLength(const Model& model, std::span<const llama_token> tokens) {
+  constexpr size_t kMostBytes = size_t{1} << 30;
+  size_t bytes = kLeastRoom + tokens.size() * kRoomForToken;
+  for (const llama_token token : tokens) {
+    const std::string& piece = model.Piece(token);
+    if (bytes <= kMostBytes) bytes += piece.empty() ? model.WrittenPiece(token).size() : piece.size();
+  }
+  if (bytes > kMostBytes) throw Failure("ERR_OPTION_INVALID", "The text of these tokens is longer than 1 GiB.");
+}
+
 }  // namespace
 
 std::vector<llama_token> Tokenize(const Model& model, std::span<const TextPart> parts, bool add_special) {
@@ -207,8 +222,9 @@ std::vector<llama_token> TokensOfTemplate(const Model& model, const std::string&
 
 std::string Detokenize(const Model& model, std::span<const llama_token> tokens, bool remove_special,
                        bool render_special) {
+  RequireLength(model, tokens);
   const auto count = static_cast<int32_t>(tokens.size());
-  std::string text(tokens.size() * 8 + 16, '\0');
+  std::string text(tokens.size() * kRoomForToken + kLeastRoom, '\0');
   int32_t length = llama_detokenize(model.vocab(), tokens.data(), count, text.data(), static_cast<int32_t>(text.size()),
                                     remove_special, render_special);
   if (length < 0) {

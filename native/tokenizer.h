@@ -26,7 +26,8 @@ std::vector<llama_token> Tokenize(const Model& model, std::span<const TextPart> 
 /// vocabularies put before a text. Safe on any stack.
 std::vector<llama_token> TokensOfTemplate(const Model& model, const std::string& text);
 
-/// The text of whole tokens, with the vocabulary's own clean-up of spaces. REQUIRES: every id is a token of the model.
+/// The text of whole tokens, with the vocabulary's own clean-up of spaces. Throws Failure: ERR_OPTION_INVALID for more
+/// than 1 GiB. REQUIRES: every id is a token of the model.
 std::string Detokenize(const Model& model, std::span<const llama_token> tokens, bool remove_special,
                        bool render_special);
 

@@ -29,6 +29,13 @@ GrammarTriggers::GrammarTriggers(const std::vector<GrammarTrigger>& triggers) {
 
 std::optional<std::vector<GrammarTriggers::Piece>> GrammarTriggers::Accept(llama_token token, const std::string& text) {
   if (std::find(tokens_.begin(), tokens_.end(), token) != tokens_.end()) return {{{token, text, true}}};
+  // std::regex recurses with every character: what a token of a hostile vocabulary holds would overflow the stack.
+  if (text.size() > kMostText) {
+    text_.clear();
+    pieces_.clear();
+    is_trimmed_ = true;
+    return std::nullopt;
+  }
   text_ += text;
   pieces_.push_back({token, text, true});
   for (const Pattern& pattern : patterns_) {

@@ -12,7 +12,8 @@
 namespace llamero {
 
 /// Watches for what makes a lazy grammar bind, as llama.cpp's lazy grammars do: a token, or a pattern in the text since
-/// the answer's beginning. Only the last kilobytes are looked at, so that a long answer costs no more for each token.
+/// the answer's beginning. Only the last kilobytes are looked at, so that a long answer costs no more for each token; a token of
+/// more than these triggers nothing by its text.
 class GrammarTriggers {
  public:
   /// Throws Failure: ERR_GRAMMAR for a pattern that is no regular expression.
