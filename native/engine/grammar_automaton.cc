@@ -11,6 +11,10 @@ namespace {
 // Ways that are followed side by side. A grammar that is ambiguous at every character doubles them each time.
 constexpr size_t kMostStacks = 50'000;
 
+// Of one automaton, which is made anew long before between two tokens. Each state has a place for every class of
+// characters, so 64 KiB of grammar could come to some GB in one walk over the vocabulary.
+constexpr size_t kMostBytes = size_t{128} << 20;
+
 constexpr size_t kBytesOfFrame = 64;
 constexpr size_t kBytesOfState = 192;
 
@@ -75,6 +79,10 @@ GrammarAutomaton::State GrammarAutomaton::Enter(std::vector<Stack> stacks) {
       place.waits_for_tokens = true;
   }
   bytes_ += kBytesOfState + tops.size() * 2 * sizeof(Stack) + place.next.size() * sizeof(State);
+  if (bytes_ > kMostBytes) {
+    throw Failure("ERR_GRAMMAR",
+                  "The grammar has too many states; use fewer alternatives or fewer different characters.");
+  }
   states_.push_back(std::move(place));
   const auto state = static_cast<State>(states_.size() - 1);
   known_states_.emplace(std::move(tops), state);
