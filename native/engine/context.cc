@@ -3,6 +3,7 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/cache_type.h"
 #include "failure.h"
@@ -25,7 +26,9 @@ constexpr int64_t kDraftRows = 32;
 /// TypeScript chooses sizes that fit; this refuses an absurd one before minutes of allocation.
 void RequireMemory(const Model& model, const ContextOptions& options) {
   constexpr int64_t kMebibyte = int64_t{1} << 20;
-  const int64_t needed = options.cells * NeedOf(model, options).per_cell;
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const int64_t cell = NeedOf(model, options).per_cell;
+  const int64_t needed = cell > kMost / options.cells ? kMost : options.cells * cell;
   const int64_t free_bytes = FreeMemoryFor(model.gpu_share());
   if (free_bytes == 0 || needed < free_bytes) return;
   throw Failure("ERR_OUT_OF_MEMORY", "A KV cache of " + std::to_string(options.cells) + " tokens needs " +
