@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// Builds the addon and llama.cpp with sanitizers and runs on them what is about threads and teardown:
+// Builds the addon and llama.cpp with sanitizers and runs on them what is about memory, threads and teardown:
 //   node test/native/sanitize.mjs address    AddressSanitizer and UBSan on the tests, LeakSanitizer on programs that end
-//   node test/native/sanitize.mjs thread     ThreadSanitizer on the interleaving test and programs
-// With --programs the tests are left out. Linux with g++. A first build takes some ten minutes of two cores; its tree,
-// .cmake/asan or .cmake/tsan, is kept.
+//   node test/native/sanitize.mjs thread     ThreadSanitizer on tests of threads beside each other, and on the programs
+// Names of tests behind it, such as "media sessions", run those alone; --programs runs the programs alone; --ours leaves
+// llama.cpp as it is but for what reads templates, answers, schemas, images and sounds, and builds in a third of the
+// time. Linux with g++. A first build takes some ten minutes of two cores; its tree, .cmake/asan or .cmake/tsan, is kept.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,30 +14,33 @@ import { activities } from './activities.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '..', '..')
+
+/** Files of this folder, by what they have run. */
+const tests = {
+  engine: 'interleaving cancel parking delivery generation-cancel answer-end overflow prefix shift infill text',
+  teardown: 'teardown workers closed-weights damaged-weights side-by-side token-ids',
+  sessions: 'sessions session-interleaving session-crowd session-cache session-adapters',
+  caches: 'memory-tier disk-tier cache-directory cache-types checkpoints',
+  adapters: 'adapters speculation draft-model embed',
+  chat: 'chat-template chat-families chat-tools template-limits template-mutants real-families forging hostile-vocabulary',
+  grammars: 'grammar-agreement grammar-mask schema-text structured-output thinking sampler',
+  media: 'media media-sessions media-requests media-chat hostile-media',
+  memory: 'memory-need free-memory ../runtime/quantize',
+}
+const threaded = 'interleaving side-by-side session-interleaving media-requests disk-tier embed speculation'
+
 const kinds = {
   address: {
     tree: 'asan',
     flags: 'address,undefined',
     runtimes: ['libasan.so', 'libubsan.so'],
-    tests: [
-      ...['interleaving', 'cancel', 'parking', 'delivery', 'generation-cancel', 'teardown', 'workers'],
-      ...[
-        'sessions',
-        'session-interleaving',
-        'memory-tier',
-        'disk-tier',
-        'checkpoints',
-        'shift',
-        'adapters',
-        'speculation',
-      ],
-      ...['embed', 'media', 'media-sessions', 'media-requests'],
-    ],
+    tests: Object.values(tests).join(' '),
   },
-  thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'], tests: ['interleaving'] },
+  thread: { tree: 'tsan', flags: 'thread', runtimes: ['libtsan.so'], tests: threaded },
 }
 const kind = kinds[process.argv[2]]
 if (kind === undefined) throw new Error(`Say which: ${Object.keys(kinds).join(' or ')}.`)
+const named = process.argv.slice(3).filter((argument) => !argument.startsWith('--'))
 
 const directory = join(root, '.cmake', kind.tree, 'bin')
 const folder = mkdtempSync(join(tmpdir(), 'llamero-sanitize-'))
@@ -45,12 +49,13 @@ const failures = []
 
 try {
   const build = join(root, 'native', 'build.mjs')
-  const options = ['--tree', kind.tree, `-DLLAMERO_SANITIZE=${kind.flags}`, '-DLLAMERO_CPU_VARIANTS=OFF']
-  must(process.execPath, [build, ...options])
+  const ours = process.argv.includes('--ours') ? 'ON' : 'OFF'
+  const options = ['--tree', kind.tree, `-DLLAMERO_SANITIZE=${kind.flags}`, `-DLLAMERO_SANITIZE_OURS=${ours}`]
+  must(process.execPath, [build, ...options, '-DLLAMERO_CPU_VARIANTS=OFF'])
   must('cmake', ['--build', join(root, '.cmake', kind.tree), '--target', 'kernel-check'])
   must(process.execPath, ['--import', 'tsx', join(here, 'write-scripted-model.ts'), path])
-  if (!process.argv.includes('--programs')) kind.tests.forEach(test)
-  programs()
+  if (!process.argv.includes('--programs')) (named.length > 0 ? named : kind.tests.split(' ')).forEach(test)
+  if (named.length === 0) programs()
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -60,9 +65,10 @@ process.exitCode = failures.length === 0 ? 0 : 1
 function test(name) {
   // vitest's own allocations would be reported as leaks.
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  check(name, [vitest, 'run', `test/native/${name}.test.ts`], {
+  const patience = ['--testTimeout=900000', '--hookTimeout=900000', '--teardownTimeout=100000']
+  check(name, [vitest, 'run', join('test', 'native', `${name}.test.ts`), ...patience], {
     LLAMERO_TEST_ADDON: directory,
-    ASAN_OPTIONS: 'detect_leaks=0',
+    ASAN_OPTIONS: 'detect_leaks=0:quarantine_size_mb=64',
   })
 }
 
