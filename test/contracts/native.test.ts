@@ -92,7 +92,8 @@ contract('native code throws where it could assert: an abort ends the whole proc
 })
 
 contract('native code owns by handle: what is made has an owner in the same expression, and there are no macros', {
-  files: native,
+  // stb takes its allocator as macros, and frees what that gives it.
+  files: native.filter(({ path }) => path !== 'native/media/picture.cc'),
   breaches: (files) =>
     findings(
       files,
