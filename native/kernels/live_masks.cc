@@ -1,6 +1,7 @@
 #include "kernels/live_masks.h"
 
 #include <algorithm>
+#include <memory>
 #include <new>
 
 #include "kernels/live_cells.h"
@@ -58,8 +59,8 @@ void FindPart(LiveMask& live, uint64_t* words, int64_t part, int64_t parts) {
 }  // namespace llamero::kernels
 
 void llamero_graph_begin(llamero_graph** graph) {
-  if (*graph == nullptr) *graph = new (std::nothrow) llamero_graph;
+  if (*graph == nullptr) *graph = std::unique_ptr<llamero_graph>(new (std::nothrow) llamero_graph).release();
   if (*graph != nullptr) (*graph)->masks.Begin();
 }
 
-void llamero_graph_free(llamero_graph* graph) { delete graph; }
+void llamero_graph_free(llamero_graph* graph) { const std::unique_ptr<llamero_graph> owned(graph); }
