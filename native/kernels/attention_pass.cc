@@ -188,8 +188,7 @@ void AttentionPass::AddBias(int64_t first, int64_t count, int64_t lanes) {
     const uint16_t* mask = MaskRow(mask_, block_.stream, block_.row + row) + first;
     for (int64_t cell = 0; cell < count; cell++) {
       if (mask[cell] == kMinusInfinity) continue;
-      const uint16_t halves[kWidth] = {mask[cell]};
-      const float bias = LoadHalf(halves)[0];
+      const float bias = LoadOneHalf(mask + cell);
       float* scores = scratch_.weights + cell * lanes + row * block_.Heads();
       for (int64_t head = 0; head < block_.Heads(); head++) scores[head] += slopes_[head] * bias;
     }

@@ -33,9 +33,7 @@ struct ByteRows {
 
   static Vector At(const char* row, int64_t d) {
     const char* block = row + d / kBlock * kBlockSize;
-    uint16_t halves[kWidth] = {};
-    std::memcpy(halves, block, sizeof(halves[0]));
-    return Broadcast(LoadHalf(halves)[0]) * LoadBytes(reinterpret_cast<const int8_t*>(block + 2) + d % kBlock);
+    return LoadOneHalf(block) * LoadBytes(reinterpret_cast<const int8_t*>(block + 2) + d % kBlock);
   }
 };
 

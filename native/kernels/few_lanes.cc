@@ -80,10 +80,7 @@ void Add(const FewLanes& lanes, const CellList& list, const float (*weights)[kWi
 float Weigh(float* scores, const CellList& list, const ScoreRule& rule, float slope, float& largest, float& sum) {
   const int64_t whole = (list.count + kWidth - 1) / kWidth * kWidth;
   if (rule.mask != nullptr) {
-    for (int64_t i = 0; i < list.count; i++) {
-      uint16_t halves[kWidth] = {rule.mask[list.cells[i]]};
-      scores[i] += slope * LoadHalf(halves)[0];
-    }
+    for (int64_t i = 0; i < list.count; i++) scores[i] += slope * LoadOneHalf(rule.mask + list.cells[i]);
   }
   for (int64_t i = list.count; i < whole; i++) scores[i] = kNone;
   Vector most = Load(scores);

@@ -40,7 +40,8 @@ inline Vector Load(const float* from) {
 
 inline void Store(float* to, Vector vector) { std::memcpy(to, &vector, sizeof(vector)); }
 
-inline Vector Broadcast(float value) { return Vector{} + value; }
+/// Taking 0 away costs nothing, but adding it would be an instruction: it makes 0 of -0.
+inline Vector Broadcast(float value) { return value - Vector{}; }
 
 /// The same bits. Between vector types a cast in C's way changes no bit.
 inline Vector Bits(Integers bits) { return (Vector)bits; }
@@ -85,16 +86,41 @@ inline Vector LoadHalf(const uint16_t* from) {
 #endif
 }
 
+/// One of them.
+inline float LoadOneHalf(const void* from) {
+  uint16_t half;
+  std::memcpy(&half, from, sizeof(half));
+#if defined(__F16C__)
+  return _cvtsh_ss(half);
+#elif defined(__aarch64__)
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half))), 0);
+#else
+  const uint16_t halves[kWidth] = {half};
+  return LoadHalf(halves)[0];
+#endif
+}
+
 inline Vector LoadBrain(const uint16_t* from) {
+#if defined(__aarch64__)
+  return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(from), 16));
+#else
   typedef uint16_t Halves __attribute__((vector_size(2 * kWidth)));
   Halves halves;
   std::memcpy(&halves, from, sizeof(halves));
   return Bits(__builtin_convertvector(halves, Integers) << 16);
+#endif
 }
 
 inline Vector LoadBytes(const int8_t* from) {
 #if defined(__AVX512F__)
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__aarch64__)
+  int32_t four;
+  std::memcpy(&four, from, sizeof(four));
+  const int16x8_t halves = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(halves)));
 #else
   typedef int8_t Bytes __attribute__((vector_size(kWidth)));
   Bytes bytes;
