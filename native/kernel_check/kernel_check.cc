@@ -2,8 +2,9 @@
 //
 //   kernel-check MODULE SEED CASES
 //
-// prints one line of JSON: how many cases ran, the largest error of either side in its case's own measure, and the first
-// cases where ours is worse than both upstream's error and rounding allow.
+// prints one line of JSON: how many cases ran, in how many of them our numbers differ from upstream's (in none where ours
+// were not asked), the largest error of either side in its case's own measure, and the first cases where ours is worse
+// than both upstream's error and rounding allow.
 #include <ggml-alloc.h>
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
@@ -122,6 +123,7 @@ std::vector<float> Put(ggml_tensor* tensor, const std::vector<float>& numbers) {
 
 struct Finding {
   double own = 0, upstream = 0;
+  bool differs = false;  // to the last bit
   std::string what;
 };
 
@@ -291,7 +293,9 @@ Finding CheckAttention(Cpu& cpu, Random& random) {
       a.Describe() + ", " + std::to_string(layers.size()) + " layers, " + std::to_string(masks.size()) + " masks";
   const auto own = graph.Run(cpu, result, a.threads, true);
   finding.own = LargestError(own, expected);
-  finding.upstream = LargestError(graph.Run(cpu, result, 1, false), expected);
+  const auto upstream = graph.Run(cpu, result, 1, false);
+  finding.upstream = LargestError(upstream, expected);
+  finding.differs = own != upstream;
   // The number of threads may change the order of a sum, no more.
   const double apart = LargestError(graph.Run(cpu, result, 1, true), own);
   if (!(apart <= kRounding)) {
@@ -336,6 +340,7 @@ Finding CheckProduct(Cpu& cpu, Random& random) {
   const auto upstream = run(1, false);
   finding.own = LargestError(own, expected);
   finding.upstream = LargestError(upstream, expected);
+  finding.differs = own != upstream;
   // The inputs' rounding is the same on both sides, so they are much closer to each other than to the truth.
   const double apart = LargestError(own, upstream);
   if (!(apart <= kRounding * 10)) {
@@ -359,8 +364,10 @@ int main(int count, char** arguments) {
   double upstream = 0;
   std::string worse;
   int64_t worse_count = 0;
+  int64_t differing = 0;
   for (int64_t i = 0; i < cases; i++) {
     const Finding finding = i % 4 == 3 ? CheckProduct(cpu, random) : CheckAttention(cpu, random);
+    differing += finding.differs;
     own = std::max(own, finding.own);
     upstream = std::max(upstream, finding.upstream);
     if (finding.own <= std::max(finding.upstream * 1.05, kRounding)) continue;
@@ -370,7 +377,8 @@ int main(int count, char** arguments) {
                std::to_string(finding.upstream) + "\"";
     }
   }
-  std::printf("{\"cases\": %lld, \"own\": %g, \"upstream\": %g, \"worse\": [%s]}\n", static_cast<long long>(cases),
-              std::isinf(own) ? 1e300 : own, std::isinf(upstream) ? 1e300 : upstream, worse.c_str());
+  std::printf("{\"cases\": %lld, \"differing\": %lld, \"own\": %g, \"upstream\": %g, \"worse\": [%s]}\n",
+              static_cast<long long>(cases), static_cast<long long>(differing), std::isinf(own) ? 1e300 : own,
+              std::isinf(upstream) ? 1e300 : upstream, worse.c_str());
   return 0;
 }
