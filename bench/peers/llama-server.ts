@@ -94,7 +94,8 @@ async function stream(base: string, { prompt, maxTokens, jsonSchema }: ServerReq
   const response = await fetch(`${base}/completion`, {
     method: 'POST',
     body,
-    headers: { 'content-type': 'application/json' },
+    // A connection that is kept may be closed by the server just when the next request goes out.
+    headers: { 'content-type': 'application/json', connection: 'close' },
   })
   if (!response.ok || response.body === null) throw new Error(`llama-server answered ${response.status}.`)
   let firstMs = 0
