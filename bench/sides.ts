@@ -30,11 +30,12 @@ export interface SideStart {
   readonly start: () => Promise<Side>
 }
 
-/** Starts the peers that can be had; of the others says why not. */
-export async function openSides(
+/** Starts the peers that can be had, of the others says why not, and ends them behind `use`. */
+export async function withSides<Result>(
   starts: readonly SideStart[],
   say: Bench['say'],
-): Promise<{ sides: Side[]; skipped: string[] }> {
+  use: (sides: readonly Side[], skipped: readonly string[]) => Promise<Result>,
+): Promise<Result> {
   const sides: Side[] = []
   const skipped: string[] = []
   for (const { name, start } of starts) {
@@ -46,7 +47,11 @@ export async function openSides(
       say(skipped.at(-1)!)
     }
   }
-  return { sides, skipped }
+  try {
+    return await use(sides, skipped)
+  } finally {
+    await Promise.all(sides.map((side) => side.close()))
+  }
 }
 
 /** Prompts of equal length that have no beginning in common. */

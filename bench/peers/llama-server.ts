@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { sleep } from '../measure.js'
+import { end } from './end.js'
 import { llamaCppArguments } from './llama-cpp.js'
 import { findTool } from './tool.js'
 
@@ -46,12 +46,7 @@ export async function startLlamaServer(options: LlamaServerOptions): Promise<Lla
   const quiet = ['--no-ui', '--log-disable', '--host', '127.0.0.1', '--port', String(port)]
   const child = spawn(tool, ['-m', modelPath, ...llamaCppArguments, ...layout, ...quiet], { stdio: 'ignore' })
   const base = `http://127.0.0.1:${port}`
-  const close = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exited
-  }
+  const close = (): Promise<void> => end(child, 'SIGKILL')
   try {
     await answers(`${base}/health`, () => child.exitCode !== null)
   } catch (error) {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { onBestModule } from '../computing.js'
+import { end } from './end.js'
 
 const version = '3.22.1'
 // Outside the checkout: a peer is no dependency.
@@ -69,12 +70,7 @@ export async function startNodeLlamaCpp(modelPath: string, threads: number, sequ
     description: `node-llama-cpp ${version}, ${'ready' in first ? first.ready : ''}`,
     decode: ask,
     streams: ask,
-    async close() {
-      if (child.exitCode !== null) return
-      const exited = once(child, 'exit')
-      child.kill()
-      await exited
-    },
+    close: () => end(child),
   }
 }
 

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { onBestModule } from '../computing.js'
+import { end } from './end.js'
 import type { PeerMessage, PeerStreams } from './node-llama-cpp.js'
 
 const version = '2026.4.1.0'
@@ -50,12 +51,7 @@ export async function startOpenVino(modelPath: string, threads: number): Promise
       const message = await next()
       return 'tokensPerSecond' in message ? message.tokensPerSecond : Number.NaN
     },
-    async close() {
-      if (child.exitCode !== null) return
-      const exited = once(child, 'exit')
-      child.kill()
-      await exited
-    },
+    close: () => end(child),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Model } from '../../lib/model/index.js'
 import { withModel } from '../opened.js'
 import type { Bench, Findings, Scenario } from '../scenario.js'
-import { llamaServer, nodeLlamaCpp, openSides, openVino, ourNote, ourRate, promptsOf, type Side } from '../sides.js'
+import { llamaServer, nodeLlamaCpp, openVino, ourNote, ourRate, promptsOf, withSides, type Side } from '../sides.js'
 
 const count = 8
 const shape = { prompt: 100, generate: 64 }
@@ -18,19 +18,19 @@ export const peers: Scenario = {
   name: 'peers',
   title: `${count} streams of ${shape.prompt} + ${shape.generate} tokens beside servers and libraries, generated over all time`,
   run: (bench) =>
-    withModel(bench.modelPath, modelOptions, async (model) => {
+    withModel(bench.modelPath, modelOptions, (model) => {
       const { modelPath, say } = bench
       const starts = [llamaServer(modelPath, shape), nodeLlamaCpp(modelPath, shape, count), openVino(modelPath, shape)]
-      const { sides, skipped } = await openSides(starts, say)
-      try {
-        return await measure(bench, model, sides, skipped)
-      } finally {
-        await Promise.all(sides.map((side) => side.close()))
-      }
+      return withSides(starts, say, (sides, skipped) => measure(bench, model, sides, skipped))
     }),
 }
 
-async function measure(bench: Bench, model: Model, sides: readonly Side[], skipped: string[]): Promise<Findings> {
+async function measure(
+  bench: Bench,
+  model: Model,
+  sides: readonly Side[],
+  skipped: readonly string[],
+): Promise<Findings> {
   const { rounds, say } = bench
   const ours: number[] = []
   const theirs = sides.map((): number[] => [])

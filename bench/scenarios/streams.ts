@@ -2,7 +2,7 @@ import type { Model } from '../../lib/model/index.js'
 import { median } from '../measure.js'
 import { withModel } from '../opened.js'
 import type { Bench, Findings, Row, Scenario } from '../scenario.js'
-import { batchedBench, llamaServer, nodeLlamaCpp, openSides, ourNote, ourRate, promptsOf, type Side } from '../sides.js'
+import { batchedBench, llamaServer, nodeLlamaCpp, withSides, ourNote, ourRate, promptsOf, type Side } from '../sides.js'
 import { timeStream } from '../stream.js'
 
 const counts = [1, 4, 8, 16, 32]
@@ -21,23 +21,23 @@ export const streams: Scenario = {
   name: 'streams',
   title: `${counts.join(', ')} streams of ${shape.prompt} + ${shape.generate} tokens, generated over all time`,
   run: (bench) =>
-    withModel(bench.modelPath, modelOptions, async (model) => {
+    withModel(bench.modelPath, modelOptions, (model) => {
       const { modelPath, say } = bench
       const starts = [
         batchedBench(modelPath, shape),
         llamaServer(modelPath, shape),
         nodeLlamaCpp(modelPath, shape, most),
       ]
-      const { sides, skipped } = await openSides(starts, say)
-      try {
-        return await measure(bench, model, sides, skipped)
-      } finally {
-        await Promise.all(sides.map((side) => side.close()))
-      }
+      return withSides(starts, say, (sides, skipped) => measure(bench, model, sides, skipped))
     }),
 }
 
-async function measure(bench: Bench, model: Model, sides: readonly Side[], skipped: string[]): Promise<Findings> {
+async function measure(
+  bench: Bench,
+  model: Model,
+  sides: readonly Side[],
+  skipped: readonly string[],
+): Promise<Findings> {
   const ours = counts.map((): number[] => [])
   const theirs = sides.map(() => counts.map((): number[] => []))
   await Promise.all(
