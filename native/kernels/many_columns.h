@@ -11,11 +11,18 @@ namespace llamero::kernels {
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 
+/// Asks for the bytes of kSide rows that lie one behind the other, as far as blocks `from` to `to` of each come to.
+template <class Format>
+void FetchTile(const char* rows, int64_t from, int64_t to) {
+  constexpr int64_t kShare = kSide * Format::kWeightSize;
+  for (int64_t i = from * kShare / 64 * 64; i < to * kShare; i += 64) __builtin_prefetch(rows + i, 0, 2);
+}
+
 /// Sums of kSide rows, a lane each, and some columns. `tile`: [blocks]; `inputs`: of the first column; `heads`:
-/// [columns][blocks].
+/// [columns][blocks]. Meanwhile the weights of the tile at `next` are asked for, unless it is null.
 template <class Format, int columns>
 void MultiplySide(const typename Format::Side* tile, int64_t blocks, const char* inputs,
-                  const typename Format::Head* heads, __m512* results) {
+                  const typename Format::Head* heads, const char* next, __m512* results) {
   const int64_t input_stride = blocks * Format::kInputSize;
   __m512 sums[columns];  // in registers, as memory would not be
   for (int c = 0; c < columns; c++) sums[c] = _mm512_setzero_ps();
@@ -23,6 +30,7 @@ void MultiplySide(const typename Format::Side* tile, int64_t blocks, const char*
     const char* bytes = inputs + b * Format::kInputSize + Format::kInputHead;
     __m512i products[columns];
     for (int c = 0; c < columns; c++) products[c] = heads[c * blocks + b].Begin();
+    if (next != nullptr) FetchTile<Format>(next, b, b + 1);
     for (int word = 0; word < kBlock / 4; word++) {
       const __m512i weights = tile[b].Word(word);
       for (int c = 0; c < columns; c++) {
@@ -62,11 +70,18 @@ class ManyColumns {
     const int64_t tiles = (rows_ + kSide - 1) / kSide;
     // Threads take some tiles at a time, as they come free.
     const int64_t run = std::clamp<int64_t>(tiles / (params_->nth * 8), 1, 4);
-    bool has_heads = false;
-    for (int64_t i = params_->ith; i * run < tiles; i = ggml_threadpool_chunk_add(params_->threadpool, 1)) {
-      if (!has_heads) ReadHeads();
-      has_heads = true;
-      for (int64_t tile = i * run; tile < std::min(tiles, (i + 1) * run); tile++) RunTile(tile * kSide);
+    int64_t i = params_->ith;
+    if (i * run >= tiles) return;
+    FetchTile<Format>(weights_ + i * run * kSide * weight_stride_, 0, blocks_);
+    ReadHeads();
+    while (i * run < tiles) {
+      const int64_t end = std::min(tiles, (i + 1) * run);
+      const int64_t following = ggml_threadpool_chunk_add(params_->threadpool, 1);
+      for (int64_t tile = i * run; tile < end; tile++) {
+        const int64_t next = tile + 1 < end ? tile + 1 : following * run;
+        RunTile(tile * kSide, next < tiles ? weights_ + next * kSide * weight_stride_ : nullptr);
+      }
+      i = following;
     }
   }
 
@@ -88,18 +103,15 @@ class ManyColumns {
     for (int64_t i = 0; i < columns_ * blocks_; i++) heads_[i] = Head(inputs_ + i * Format::kInputSize);
   }
 
-  void RunTile(int64_t row) {
+  void RunTile(int64_t row, const char* next) {
     const int64_t rows = std::min(kSide, rows_ - row);
     const char* weights = weights_ + row * weight_stride_;
-    for (int64_t b = 0; b < blocks_; b++) {
-      tile_[b].Lay(weights + b * Format::kWeightSize, weight_stride_, rows);
-      // Of the next rows, whose place is right behind these.
-      constexpr int64_t kShare = kSide * Format::kWeightSize;
-      for (int64_t i = 0; i < kShare; i += 64) {
-        __builtin_prefetch(weights + kSide * weight_stride_ + b * kShare + i, 0, 2);
-      }
-    }
-    using Runner = void (ManyColumns::*)(int64_t, int64_t, int64_t);
+    // Where the compiler knows that there are kSide rows, it leaves out what keeps to the last one.
+    if (rows == kSide)
+      Lay(weights, kSide);
+    else
+      Lay(weights, rows);
+    using Runner = void (ManyColumns::*)(int64_t, int64_t, int64_t, const char*);
     static constexpr Runner kRunners[] = {&ManyColumns::RunColumns<1>, &ManyColumns::RunColumns<2>,
                                           &ManyColumns::RunColumns<3>, &ManyColumns::RunColumns<4>,
                                           &ManyColumns::RunColumns<5>, &ManyColumns::RunColumns<6>,
@@ -109,15 +121,19 @@ class ManyColumns {
     for (int64_t pass = 0; pass < passes; pass++) {
       const int64_t column = columns_ * pass / passes;
       const int64_t columns = columns_ * (pass + 1) / passes - column;
-      (this->*kRunners[columns - 1])(row, rows, column);
+      (this->*kRunners[columns - 1])(row, rows, column, pass == 0 ? next : nullptr);
     }
   }
 
+  [[gnu::always_inline]] void Lay(const char* weights, int64_t rows) {
+    for (int64_t b = 0; b < blocks_; b++) tile_[b].Lay(weights + b * Format::kWeightSize, weight_stride_, rows);
+  }
+
   template <int columns>
-  void RunColumns(int64_t row, int64_t rows, int64_t column) {
+  void RunColumns(int64_t row, int64_t rows, int64_t column, const char* next) {
     __m512 sums[columns];
     MultiplySide<Format, columns>(tile_, blocks_, inputs_ + column * blocks_ * Format::kInputSize,
-                                  heads_ + column * blocks_, sums);
+                                  heads_ + column * blocks_, next, sums);
     const auto mask = static_cast<__mmask16>((uint32_t{1} << rows) - 1);
     for (int c = 0; c < columns; c++) _mm512_mask_storeu_ps(results_ + (column + c) * rows_ + row, mask, sums[c]);
   }

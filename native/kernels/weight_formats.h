@@ -58,11 +58,14 @@ inline void LayWords(const char* from, int64_t stride, int64_t rows, __m512i* wo
 
 /// The first word of each of the rows.
 inline __m512i LayWord(const char* from, int64_t stride, int64_t rows) {
-  alignas(64) uint32_t words[kSide];
-  for (int64_t row = 0; row < kSide; row++) {
-    std::memcpy(words + row, from + std::min(row, rows - 1) * stride, sizeof(words[0]));
-  }
-  return _mm512_load_si512(words);
+  // Not by way of memory, which would have to join what was written in pieces.
+  const auto word = [&](int64_t row) {
+    int32_t four;
+    std::memcpy(&four, from + std::min(row, rows - 1) * stride, sizeof(four));
+    return four;
+  };
+  return _mm512_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7), word(8), word(9),
+                           word(10), word(11), word(12), word(13), word(14), word(15));
 }
 
 /// The half-precision numbers in the low halves of the words.
