@@ -104,12 +104,22 @@ void AttentionPass::End() {
   for (int64_t row = 0; row < block_.rows; row++) {
     const int32_t* waiting = scratch_.waiting + row * kMostWaiting;
     const int64_t count = scratch_.waiting_n[row];
-    for (int64_t i = 0; i < count; i += kWindow) {
-      // What follows may be less than this: the rest then asks for what is at hand.
-      int32_t next[kWindow];
-      std::copy_n(waiting + i, kWindow, next);
-      if (i + kWindow < count) std::copy_n(waiting + i + kWindow, std::min(kWindow, count - i - kWindow), next);
-      TakeCells(row, {waiting + i, std::min(kWindow, count - i), next});
+    const int64_t passes = (count + kWindow - 1) / kWindow;
+    for (int64_t pass = 0; pass < passes; pass++) {
+      // As alike as they can be, so that each can ask for as many cells as the next one takes.
+      const int64_t from = count * pass / passes;
+      const int64_t to = count * (pass + 1) / passes;
+      const int32_t* next = waiting + to;
+      int64_t left = count - to;
+      if (left == 0 && row + 1 < block_.rows) {
+        next = waiting + kMostWaiting;
+        left = scratch_.waiting_n[row + 1];
+      }
+      // The rest asks for what is at hand.
+      int32_t asked[kWindow];
+      std::copy_n(waiting + from, to - from, asked);
+      std::copy_n(next, std::min(left, to - from), asked);
+      TakeCells(row, {waiting + from, to - from, asked});
     }
   }
 }
