@@ -10,8 +10,6 @@
 
 namespace llamero::kernels {
 
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
-
 // Weights are asked for so many bytes before their turn: they come from main memory, and processors foresee no further
 // than the end of a page. Found by trying, on Zen 4: 19 GB/s without, 16 to 22 with 0.5 to 8 KiB.
 constexpr int64_t kWeightsAhead = 3072;
@@ -31,10 +29,7 @@ template <class Format, int rows, int columns>
 void MultiplyTile(const char* weights, int64_t weight_stride, int64_t blocks, const typename Format::Inputs* inputs,
                   float* results, int64_t result_stride) {
   const int64_t groups = GroupsOf<Format>(blocks);
-  __m512 sums[rows][columns];
-  for (int r = 0; r < rows; r++) {
-    for (int c = 0; c < columns; c++) sums[r][c] = _mm512_setzero_ps();
-  }
+  Vector sums[rows][columns] = {};
   for (int64_t g = 0; g < groups; g++) {
     const int64_t left = std::min(Format::kGroup, blocks - g * Format::kGroup);
     for (int r = 0; r < rows; r++) {
@@ -51,7 +46,7 @@ void MultiplyTile(const char* weights, int64_t weight_stride, int64_t blocks, co
         for (int i = 0; i < 4; i++) results[(c + i) * result_stride + r] = four[i];
       }
     } else {
-      for (int c = 0; c < columns; c++) results[c * result_stride + r] = _mm512_reduce_add_ps(sums[r][c]);
+      for (int c = 0; c < columns; c++) results[c * result_stride + r] = SumOf(sums[r][c]);
     }
   }
 }
@@ -157,7 +152,5 @@ class FewColumns {
   const int64_t blocks_, groups_, rows_, columns_;
   Inputs* laid_;
 };
-
-#endif
 
 }  // namespace llamero::kernels

@@ -1,13 +1,18 @@
-#include "kernels/kernels.h"
+#include <tuple>
 
-/// The names of our kernels that compute in this module, up to a nullptr; native/backends.cc looks the function up.
-extern "C" const char* const* llamero_kernels_here() {
+#include "kernels/kernels.h"
+#include "kernels/weight_formats.h"
+
+[[gnu::visibility("default")]] const char* const* llamero_kernels_here() {
+#if defined(__AMX_INT8__)
+  // Upstream lays out the weights of our types in its own way and multiplies them itself.
+  constexpr bool multiplies = false;
+#else
+  constexpr bool multiplies = std::tuple_size_v<llamero::kernels::WeightFormats> > 0;
+#endif
   static constexpr const char* kNames[] = {
     "attention",
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__) && !defined(__AMX_INT8__)
-    // With AMX, upstream lays out the weights of our types in its own way and multiplies them itself.
-    "products",
-#endif
+    multiplies ? "products" : nullptr,
     nullptr,
   };
   return kNames;

@@ -32,6 +32,9 @@ size_t llamero_attention_plan(const struct ggml_tensor* dst, int threads, struct
 bool llamero_multiply(const struct ggml_compute_params* params, struct ggml_tensor* dst);
 size_t llamero_multiply_size(const struct ggml_tensor* dst, int threads);
 
+/// The names of our kernels that compute in this module, up to a null pointer; native/backends.cc looks the function up.
+const char* const* llamero_kernels_here(void);
+
 #ifdef __cplusplus
 }
 #endif

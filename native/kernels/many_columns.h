@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iterator>
+#include <utility>
 
 #include "kernels/kernels.h"
+#include "kernels/vector.h"
 #include "kernels/weight_formats.h"
 
 namespace llamero::kernels {
-
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 
 /// Asks for the bytes of kSide rows that lie one behind the other, as far as blocks `from` to `to` of each come to.
 template <class Format>
@@ -22,21 +21,20 @@ void FetchTile(const char* rows, int64_t from, int64_t to) {
 /// [columns][blocks]. Meanwhile the weights of the tile at `next` are asked for, unless it is null.
 template <class Format, int columns>
 void MultiplySide(const typename Format::Side* tile, int64_t blocks, const char* inputs,
-                  const typename Format::Head* heads, const char* next, __m512* results) {
+                  const typename Format::Head* heads, const char* next, Vector* results) {
   const int64_t input_stride = blocks * Format::kInputSize;
-  __m512 sums[columns];  // in registers, as memory would not be
-  for (int c = 0; c < columns; c++) sums[c] = _mm512_setzero_ps();
+  Vector sums[columns] = {};  // in registers, as memory would not be
   for (int64_t b = 0; b < blocks; b++) {
     const char* bytes = inputs + b * Format::kInputSize + Format::kInputHead;
-    __m512i products[columns];
+    typename Format::Products products[columns];
     for (int c = 0; c < columns; c++) products[c] = heads[c * blocks + b].Begin();
     if (next != nullptr) FetchTile<Format>(next, b, b + 1);
     for (int word = 0; word < kBlock / 4; word++) {
-      const __m512i weights = tile[b].Word(word);
+      const typename Format::Words weights = tile[b].Word(word);
       for (int c = 0; c < columns; c++) {
         int32_t four;
         std::memcpy(&four, bytes + c * input_stride + 4 * word, sizeof(four));
-        products[c] = _mm512_dpbusd_epi32(products[c], weights, _mm512_set1_epi32(four));
+        products[c] = Format::Dot(products[c], weights, four);
       }
     }
     for (int c = 0; c < columns; c++) sums[c] = tile[b].Add(heads[c * blocks + b], products[c], sums[c]);
@@ -89,7 +87,7 @@ class ManyColumns {
   using Side = typename Format::Side;
   using Head = typename Format::Head;
 
-  static constexpr int64_t kColumns = 8;
+  static constexpr int64_t kColumns = Format::kColumns;
 
   static int64_t BlocksOf(const ggml_tensor* dst) { return dst->src[0]->ne[0] / kBlock; }
   static int64_t ColumnsOf(const ggml_tensor* dst) { return dst->ne[1] * dst->ne[2] * dst->ne[3]; }
@@ -111,18 +109,21 @@ class ManyColumns {
       Lay(weights, kSide);
     else
       Lay(weights, rows);
-    using Runner = void (ManyColumns::*)(int64_t, int64_t, int64_t, const char*);
-    static constexpr Runner kRunners[] = {&ManyColumns::RunColumns<1>, &ManyColumns::RunColumns<2>,
-                                          &ManyColumns::RunColumns<3>, &ManyColumns::RunColumns<4>,
-                                          &ManyColumns::RunColumns<5>, &ManyColumns::RunColumns<6>,
-                                          &ManyColumns::RunColumns<7>, &ManyColumns::RunColumns<8>};
-    static_assert(std::size(kRunners) == kColumns);
     const int64_t passes = (columns_ + kColumns - 1) / kColumns;
     for (int64_t pass = 0; pass < passes; pass++) {
       const int64_t column = columns_ * pass / passes;
       const int64_t columns = columns_ * (pass + 1) / passes - column;
-      (this->*kRunners[columns - 1])(row, rows, column, pass == 0 ? next : nullptr);
+      (this->*Runners(std::make_index_sequence<kColumns>())[columns - 1])(row, rows, column, pass == 0 ? next : nullptr);
     }
+  }
+
+  using Runner = void (ManyColumns::*)(int64_t, int64_t, int64_t, const char*);
+
+  /// By number of columns, less one.
+  template <size_t... columns>
+  static const Runner* Runners(std::index_sequence<columns...>) {
+    static constexpr Runner kRunners[] = {&ManyColumns::RunColumns<columns + 1>...};
+    return kRunners;
   }
 
   [[gnu::always_inline]] void Lay(const char* weights, int64_t rows) {
@@ -131,11 +132,10 @@ class ManyColumns {
 
   template <int columns>
   void RunColumns(int64_t row, int64_t rows, int64_t column, const char* next) {
-    __m512 sums[columns];
+    Vector sums[columns];
     MultiplySide<Format, columns>(tile_, blocks_, inputs_ + column * blocks_ * Format::kInputSize,
                                   heads_ + column * blocks_, next, sums);
-    const auto mask = static_cast<__mmask16>((uint32_t{1} << rows) - 1);
-    for (int c = 0; c < columns; c++) _mm512_mask_storeu_ps(results_ + (column + c) * rows_ + row, mask, sums[c]);
+    for (int c = 0; c < columns; c++) std::memcpy(results_ + (column + c) * rows_ + row, sums + c, rows * sizeof(float));
   }
 
   const ggml_compute_params* const params_;
@@ -147,7 +147,5 @@ class ManyColumns {
   Side* tile_;   // [blocks]
   Head* heads_;  // [columns][blocks]
 };
-
-#endif
 
 }  // namespace llamero::kernels

@@ -1,3 +1,6 @@
+#include <tuple>
+#include <type_traits>
+
 #include "kernels/few_columns.h"
 #include "kernels/kernels.h"
 #include "kernels/many_columns.h"
@@ -5,11 +8,6 @@
 
 namespace llamero::kernels {
 namespace {
-
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
-
-// From so many columns on, turning the weights round costs less than it saves.
-constexpr int64_t kMany = 6;
 
 int64_t ColumnsOf(const ggml_tensor* dst) { return dst->ne[1] * dst->ne[2] * dst->ne[3]; }
 
@@ -20,41 +18,31 @@ Result WithProduct(const ggml_tensor* dst, Result otherwise, Use use) {
   if (dst->src[1]->type != GGML_TYPE_F32 || weights->ne[2] != 1 || weights->ne[3] != 1 || !ggml_is_contiguous(dst)) {
     return otherwise;
   }
-  const bool many = ColumnsOf(dst) >= kMany;
-  if (weights->type == Q4_1::kType)
-    return many ? use.template operator()<ManyColumns<Q4_1>>() : use.template operator()<FewColumns<Q4_1>>();
-  if (weights->type == Q8_0::kType)
-    return many ? use.template operator()<ManyColumns<Q8_0>>() : use.template operator()<FewColumns<Q8_0>>();
-  return otherwise;
+  const auto by = [&]<class Format>(std::type_identity<Format>) {
+    return ColumnsOf(dst) >= Format::kMany ? use.template operator()<ManyColumns<Format>>()
+                                           : use.template operator()<FewColumns<Format>>();
+  };
+  const auto among = [&]<class... Formats>(std::type_identity<std::tuple<Formats...>>) {
+    Result result = otherwise;
+    const bool known = ((weights->type == Formats::kType && (result = by(std::type_identity<Formats>()), true)) || ...);
+    return known ? result : otherwise;
+  };
+  return among(std::type_identity<WeightFormats>());
 }
-
-#endif
 
 }  // namespace
 }  // namespace llamero::kernels
 
 bool llamero_multiply(const ggml_compute_params* params, ggml_tensor* dst) {
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
   using namespace llamero::kernels;
   return WithProduct(dst, false, [&]<class Product>() {
     if (params->wsize < Product::Size(dst, params->nth)) return false;
     Product(params, dst).Run();
     return true;
   });
-#else
-  (void)params;
-  (void)dst;
-  return false;
-#endif
 }
 
 size_t llamero_multiply_size(const ggml_tensor* dst, int threads) {
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
   using namespace llamero::kernels;
   return WithProduct(dst, size_t{0}, [&]<class Product>() { return Product::Size(dst, threads); });
-#else
-  (void)dst;
-  (void)threads;
-  return 0;
-#endif
 }

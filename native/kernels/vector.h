@@ -172,12 +172,16 @@ inline float LargestOf(Vector x) {
 }
 
 inline float SumOf(Vector x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(x);
+#else
   float numbers[kWidth];
   std::memcpy(numbers, &x, sizeof(x));
   for (int half = kWidth / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; i++) numbers[i] += numbers[i + half];
   }
   return numbers[0];
+#endif
 }
 
 /// The four sums.
