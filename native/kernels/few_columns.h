@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iterator>
 
 #include "kernels/kernels.h"
 #include "kernels/vector.h"
@@ -24,37 +23,24 @@ void FetchAhead(const char* group) {
   for (int64_t i = 0; i < Format::kGroup * Format::kWeightSize; i += 64) __builtin_prefetch(group + kWeightsAhead + i);
 }
 
-/// rows x columns products. `weights`: of row 0; `inputs`: [columns][groups]; `results`: column by column.
-template <class Format, int rows, int columns>
-void MultiplyTile(const char* weights, int64_t weight_stride, int64_t blocks, const typename Format::Inputs* inputs,
-                  float* results, int64_t result_stride) {
+/// The products of one row with each column. `inputs`: [columns][groups]; `results`: `result_stride` numbers apart.
+template <class Format, int columns>
+void MultiplyRow(const char* weights, int64_t blocks, const typename Format::Inputs* inputs, float* results,
+                 int64_t result_stride) {
   const int64_t groups = GroupsOf<Format>(blocks);
-  Vector sums[rows][columns] = {};
+  Vector sums[columns] = {};
   for (int64_t g = 0; g < groups; g++) {
-    const int64_t left = std::min(Format::kGroup, blocks - g * Format::kGroup);
-    for (int r = 0; r < rows; r++) {
-      const char* from = weights + r * weight_stride + g * Format::kGroup * Format::kWeightSize;
-      FetchAhead<Format>(from);
-      const typename Format::Weights weight(from, left);
-      for (int c = 0; c < columns; c++) sums[r][c] = Format::Multiply(weight, inputs[c * groups + g], sums[r][c]);
-    }
+    const char* from = weights + g * Format::kGroup * Format::kWeightSize;
+    FetchAhead<Format>(from);
+    const typename Format::Weights weight(from, std::min(Format::kGroup, blocks - g * Format::kGroup));
+    for (int c = 0; c < columns; c++) sums[c] = Format::Multiply(weight, inputs[c * groups + g], sums[c]);
   }
-  for (int r = 0; r < rows; r++) {
-    if constexpr (columns % 4 == 0) {
-      for (int c = 0; c < columns; c += 4) {
-        const Quad four = SumsOf(sums[r][c], sums[r][c + 1], sums[r][c + 2], sums[r][c + 3]);
-        for (int i = 0; i < 4; i++) results[(c + i) * result_stride + r] = four[i];
-      }
-    } else {
-      for (int c = 0; c < columns; c++) results[c * result_stride + r] = SumOf(sums[r][c]);
-    }
-  }
+  for (int c = 0; c < columns; c++) results[c * result_stride] = SumOf(sums[c]);
 }
 
 /// A matrix of weights times columns of inputs, which upstream has quantised: one thread's view of it. A vector holds
-/// blocks of one row, so nothing has to be turned round before few columns meet it; but each sum lies spread over a
-/// vector. Threads take runs of rows as they come free. Of these, a few columns at a time: their inputs stay in the
-/// nearest cache.
+/// blocks of one row, so nothing has to be turned round before one or two columns meet it; but each sum lies spread over a
+/// vector. Threads take runs of rows as they come free, and row after row is read in the order in which they lie.
 template <class Format>
 class FewColumns {
  public:
@@ -78,17 +64,17 @@ class FewColumns {
   void Run() {
     const int64_t run = std::clamp<int64_t>(rows_ / (params_->nth * 8) / 4 * 4, 16, 64);
     const int64_t runs = (rows_ + run - 1) / run;
-    const int64_t passes = (columns_ + kColumns - 1) / kColumns;
-    int64_t column_laid = -1;
+    bool laid = false;
     for (int64_t i = params_->ith; i < runs; i = ggml_threadpool_chunk_add(params_->threadpool, 1)) {
+      if (!laid) Lay();
+      laid = true;
       const int64_t end = std::min(rows_, (i + 1) * run);
-      // As alike as they can be: 5 and 4 cost less than 8 and 1.
-      for (int64_t pass = 0; pass < passes; pass++) {
-        const int64_t column = columns_ * pass / passes;
-        const int64_t columns = columns_ * (pass + 1) / passes - column;
-        if (column != column_laid) Lay(column, columns);
-        column_laid = column;
-        RunColumns(i * run, end, column, columns);
+      for (int64_t row = i * run; row < end; row++) {
+        const char* weights = weights_ + row * weight_stride_;
+        if (columns_ == 1)
+          MultiplyRow<Format, 1>(weights, blocks_, laid_, results_ + row, rows_);
+        else
+          MultiplyRow<Format, 2>(weights, blocks_, laid_, results_ + row, rows_);
       }
     }
   }
@@ -96,51 +82,23 @@ class FewColumns {
  private:
   using Inputs = typename Format::Inputs;
 
-  static constexpr int64_t kColumns = 8;
-
   static int64_t ColumnsOf(const ggml_tensor* dst) { return dst->ne[1] * dst->ne[2] * dst->ne[3]; }
   static size_t InputSize(const ggml_tensor* dst) {
     return dst->src[0]->ne[0] / kBlock * Format::kInputSize * ColumnsOf(dst);
   }
   static size_t LaidSize(const ggml_tensor* dst) {
-    return kColumns * GroupsOf<Format>(dst->src[0]->ne[0] / kBlock) * sizeof(Inputs);
+    return ColumnsOf(dst) * GroupsOf<Format>(dst->src[0]->ne[0] / kBlock) * sizeof(Inputs);
   }
 
-  void Lay(int64_t column, int64_t columns) {
-    for (int64_t c = 0; c < columns; c++) {
-      const char* from = inputs_ + (column + c) * blocks_ * Format::kInputSize;
+  void Lay() {
+    for (int64_t c = 0; c < columns_; c++) {
+      const char* from = inputs_ + c * blocks_ * Format::kInputSize;
       Inputs* groups = laid_ + c * groups_;
-      std::memset(&groups[groups_ - 1], 0, sizeof(Inputs));
       for (int64_t block = 0; block < blocks_; block++) {
         Inputs& group = groups[block / Format::kGroup];
         if (block % Format::kGroup == 0) std::memset(&group, 0, sizeof(group));
         Format::Lay(from + block * Format::kInputSize, block % Format::kGroup, group);
       }
-    }
-  }
-
-  void RunColumns(int64_t row, int64_t end, int64_t column, int64_t columns) {
-    using Runner = void (FewColumns::*)(int64_t, int64_t, int64_t);
-    // Few columns leave a row's weights too little work to hide where the next row's come from: row after row they are
-    // read in the order in which they lie.
-    static constexpr Runner kRunners[] = {&FewColumns::RunTiles<1, 1>, &FewColumns::RunTiles<1, 2>,
-                                          &FewColumns::RunTiles<1, 3>, &FewColumns::RunTiles<2, 4>,
-                                          &FewColumns::RunTiles<2, 5>, &FewColumns::RunTiles<2, 6>,
-                                          &FewColumns::RunTiles<2, 7>, &FewColumns::RunTiles<2, 8>};
-    static_assert(std::size(kRunners) == kColumns);
-    (this->*kRunners[columns - 1])(row, end, column);
-  }
-
-  template <int rows, int columns>
-  void RunTiles(int64_t row, int64_t end, int64_t column) {
-    float* results = results_ + column * rows_;
-    for (; row + rows <= end; row += rows) {
-      MultiplyTile<Format, rows, columns>(weights_ + row * weight_stride_, weight_stride_, blocks_, laid_,
-                                          results + row, rows_);
-    }
-    for (; row < end; row++) {
-      MultiplyTile<Format, 1, columns>(weights_ + row * weight_stride_, weight_stride_, blocks_, laid_, results + row,
-                                       rows_);
     }
   }
 

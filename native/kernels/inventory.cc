@@ -8,12 +8,12 @@
   // Upstream lays out the weights of our types in its own way and multiplies them itself.
   constexpr bool multiplies = false;
 #else
-  constexpr bool multiplies = std::tuple_size_v<llamero::kernels::WeightFormats> > 0;
+  constexpr bool multiplies = std::tuple_size_v<llamero::kernels::WeightFormats> != 0;
 #endif
   static constexpr const char* kNames[] = {
-    "attention",
-    multiplies ? "products" : nullptr,
-    nullptr,
+      "attention",
+      multiplies ? "products" : nullptr,
+      nullptr,
   };
   return kNames;
 }

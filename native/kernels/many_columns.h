@@ -113,7 +113,8 @@ class ManyColumns {
     for (int64_t pass = 0; pass < passes; pass++) {
       const int64_t column = columns_ * pass / passes;
       const int64_t columns = columns_ * (pass + 1) / passes - column;
-      (this->*Runners(std::make_index_sequence<kColumns>())[columns - 1])(row, rows, column, pass == 0 ? next : nullptr);
+      (this->*Runners(std::make_index_sequence<kColumns>())[columns - 1])(row, rows, column,
+                                                                          pass == 0 ? next : nullptr);
     }
   }
 
@@ -135,7 +136,8 @@ class ManyColumns {
     Vector sums[columns];
     MultiplySide<Format, columns>(tile_, blocks_, inputs_ + column * blocks_ * Format::kInputSize,
                                   heads_ + column * blocks_, next, sums);
-    for (int c = 0; c < columns; c++) std::memcpy(results_ + (column + c) * rows_ + row, sums + c, rows * sizeof(float));
+    for (int c = 0; c < columns; c++)
+      std::memcpy(results_ + (column + c) * rows_ + row, sums + c, rows * sizeof(float));
   }
 
   const ggml_compute_params* const params_;

@@ -18,7 +18,7 @@
 /// For many: `Side`, one block of kSide rows, a lane each. `Lay` reads it; `Word(i)` are the weights 4 i to 4 i + 3 of each
 /// row. `Head`: what stands before a block of inputs. Products begin with `Begin`; `Dot` adds those of a word and four
 /// inputs, and `Add` makes of them, lane by lane, sum plus the block's products. So many columns at once as kColumns find
-/// room in the registers, and from kMany columns on this costs less than the way for few.
+/// room in the registers.
 namespace llamero::kernels {
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) || \

@@ -112,8 +112,7 @@ struct Q4_1 {
     return _mm256_fmadd_ps(weights.heads, _mm256_load_ps(inputs.sums), sum);
   }
 
-  static constexpr int64_t kColumns = 6;
-  static constexpr int64_t kMany = 6;
+  static constexpr int64_t kColumns = 5;
   static constexpr int64_t kInputHead = 4;
 
   using Words = __m256i;
@@ -195,8 +194,7 @@ struct Q8_0 {
                            sum);
   }
 
-  static constexpr int64_t kColumns = 4;
-  static constexpr int64_t kMany = 6;
+  static constexpr int64_t kColumns = 5;
   static constexpr int64_t kInputHead = 2;
 
   using Products = __m256i;

@@ -107,7 +107,6 @@ struct Q4_1 {
   }
 
   static constexpr int64_t kColumns = 8;
-  static constexpr int64_t kMany = 6;
   static constexpr int64_t kInputHead = 4;
 
   using Words = __m512i;
@@ -194,7 +193,6 @@ struct Q8_0 {
   }
 
   static constexpr int64_t kColumns = 8;
-  static constexpr int64_t kMany = 6;
   static constexpr int64_t kInputHead = 2;
 
   using Words = __m512i;
