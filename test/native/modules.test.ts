@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { backendReport, cpuModules } from '../../lib/native.js'
@@ -68,6 +69,16 @@ describe('every CPU module that this machine can run', () => {
       )
     }
     expect(parting, `${name} parts at once`).toBeGreaterThan(0)
+  })
+})
+
+// A process may load several modules, if only to ask how they suit the machine. A name that one shares with the process
+// would stand for the same thing in all of them, made for another processor's instructions.
+describe.runIf(process.platform === 'linux')('every CPU module that is built', () => {
+  it.each(cpuModules())('$name keeps what is ours to itself', ({ path: module }) => {
+    const names = execFileSync('nm', ['--dynamic', '--defined-only', '--format=posix', module], { encoding: 'utf8' })
+    const ours = names.split('\n').flatMap((line) => line.match(/^\S*llamero\S*/) ?? [])
+    expect(ours).toEqual(['llamero_kernels_here'])
   })
 })
 
