@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Tests that need neither the addon nor a model and are quick: `npm run check` runs these alone. */
 const pure = [
   'test/{contracts,modelfile}/*.test.ts',
-  'test/bench/!(tool).test.ts',
+  'test/bench/!(random-llama|tool).test.ts',
   'test/chat/**/*.test.ts',
   'test/cli/{answer,formats,progress,statistics}.test.ts',
   'test/convert/{convert,element,refusals}.test.ts',

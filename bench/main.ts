@@ -33,7 +33,7 @@ const scenarios: readonly Scenario[] = [
   ...layouts,
   peers,
   sharedPrefix,
-  fairness,
+  ...fairness,
   sessions,
   memory,
   embeddings,
