@@ -11,16 +11,19 @@ export const curvesHeight = 340
 const plotHeight = 240
 const colours = ['#4f81bd', '#c0504d', '#9bbb59', '#8064a2', '#f79646']
 
-/** Series of points over a logarithmic x axis, as part of an SVG document. */
-export function drawCurves({ title, x, y, series }: Curves, place: Place): string {
+/** Series of points, as part of an SVG document. */
+export function drawCurves({ title, x, y, scale = 'logarithmic', series }: Curves, place: Place): string {
   const points = series.flatMap((one) => one.points)
   const xs = [...new Set(points.map(([value]) => value))].sort((a, b) => a - b)
   const [least, most] = [xs[0] ?? 1, xs.at(-1) ?? 1]
   const highest = Math.max(1, ...points.map(([, value]) => value)) * 1.05
   const top = place.y + 40
   const bottom = top + plotHeight
+  const along = scale === 'linear' ? (value: number) => value : Math.log
   const atX = (value: number): number =>
-    Math.round(place.x + (most === least ? 0.5 : Math.log(value / least) / Math.log(most / least)) * place.width)
+    Math.round(
+      place.x + (most === least ? 0.5 : (along(value) - along(least)) / (along(most) - along(least))) * place.width,
+    )
   const atY = (value: number): number => Math.round(bottom - (value / highest) * plotHeight)
   const levels = [0, 0.25, 0.5, 0.75, 1].map((share) => share * highest)
   return [

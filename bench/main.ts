@@ -10,6 +10,7 @@ import { plot } from './plot.js'
 import { asJson, meets, table } from './report.js'
 import type { Findings, Scenario } from './scenario.js'
 import { busy } from './scenarios/busy.js'
+import { depths } from './scenarios/depths.js'
 import { embeddings } from './scenarios/embeddings.js'
 import { eventLoop } from './scenarios/event-loop.js'
 import { fairness } from './scenarios/fairness.js'
@@ -29,6 +30,7 @@ const scenarios: readonly Scenario[] = [
   nodeLlamaCpp,
   eventLoop,
   busy,
+  depths,
   streams,
   ...layouts,
   peers,

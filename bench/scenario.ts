@@ -27,6 +27,8 @@ export interface Bench {
 export interface Curves {
   readonly title: string
   readonly x: string
+  /** Of the x axis. @default 'logarithmic' */
+  readonly scale?: 'linear' | 'logarithmic'
   readonly y: string
   readonly series: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[]
 }

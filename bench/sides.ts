@@ -15,11 +15,11 @@ export interface StreamShape {
   readonly generate: number
 }
 
-/** A peer that answers many streams at once. */
+/** A peer that answers prompts, all of them at once. */
 export interface Side {
   readonly name: string
   readonly note: string
-  /** Tokens generated per second of the whole time, prompts included. */
+  /** Tokens generated per second, of the time that the scenario says. */
   run(prompts: readonly Int32Array[]): Promise<number>
   close(): Promise<void>
 }
@@ -69,6 +69,8 @@ export async function ourRate(model: Model, prompts: readonly Int32Array[], gene
   return rate(prompts.length * generate, performance.now() - started)
 }
 
+const cellsOfStream = 512
+
 export const ourNote =
   "each stream of llamero's has one token more, which its prompt's own decode gives and which is not counted"
 
@@ -89,7 +91,7 @@ export function batchedBench(modelPath: string, { prompt, generate }: StreamShap
 export function llamaServer(modelPath: string, { generate }: StreamShape): SideStart {
   const run: Side['run'] = async (prompts) => {
     const slots = prompts.length
-    const running = await startLlamaServer({ modelPath, slots, cells: 512 * slots, unified: false })
+    const running = await startLlamaServer({ modelPath, slots, cells: cellsOfStream * slots, unified: false })
     try {
       await Promise.all(prompts.map((prompt) => running.stream({ prompt: prompt.subarray(0, 8), maxTokens: 4 })))
       const started = performance.now()
@@ -111,7 +113,9 @@ export function llamaServer(modelPath: string, { generate }: StreamShape): SideS
 }
 
 export function nodeLlamaCpp(modelPath: string, shape: StreamShape, most: number): SideStart {
-  return library('node-llama-cpp', shape, () => startNodeLlamaCpp(modelPath, threads, most))
+  return library('node-llama-cpp', shape, () =>
+    startNodeLlamaCpp(modelPath, threads, { sequences: most, contextSize: cellsOfStream }),
+  )
 }
 
 export function openVino(modelPath: string, shape: StreamShape): SideStart {
@@ -137,7 +141,8 @@ function library(
   }
 }
 
-function builtTool(name: string): string {
+/** The name of a tool of llama.cpp that is built. */
+export function builtTool(name: string): string {
   if (!isBuilt(name)) throw new Error("it is not built ('npm run build:peers')")
   return name
 }

@@ -33,8 +33,7 @@ try {
   const peer = (await import(setting.entry)) as Peer
   const llama = await peer.getLlama({ gpu: false, build: 'never', logLevel: peer.LlamaLogLevel.error })
   const model = await llama.loadModel({ modelPath: setting.modelPath })
-  const { threads, sequences: count } = setting
-  const contextSize = count === 1 ? 2048 : 512
+  const { threads, sequences: count, contextSize } = setting
   const context = await model.createContext({ contextSize, sequences: count, threads, flashAttention: true })
   const sequences = Array.from({ length: count }, () => context.getSequence())
   process.on('message', (request: PeerRequest | PeerStreams) => {

@@ -26,13 +26,18 @@ export interface PeerStreams {
   readonly generate: number
 }
 
+export interface PeerContext {
+  /** Prompts that can run at once. */
+  readonly sequences: number
+  /** Tokens of each of them. */
+  readonly contextSize: number
+}
+
 /** What it is started with. */
-export interface PeerSetting {
+export interface PeerSetting extends PeerContext {
   readonly entry: string
   readonly modelPath: string
   readonly threads: number
-  /** Prompts that can run at once. */
-  readonly sequences: number
 }
 
 /** node-llama-cpp in a process of its own, with the model open. */
@@ -48,11 +53,15 @@ export interface NodeLlamaCpp {
 export type PeerMessage = { readonly ready: string } | { readonly tokensPerSecond: number } | { readonly error: string }
 
 /** Installs it on first use, with npm's own settings. */
-export async function startNodeLlamaCpp(modelPath: string, threads: number, sequences = 1): Promise<NodeLlamaCpp> {
+export async function startNodeLlamaCpp(
+  modelPath: string,
+  threads: number,
+  context: PeerContext,
+): Promise<NodeLlamaCpp> {
   if (!onBestModule()) throw new Error('it brings modules of its own and takes the best of them')
   await install()
   const program = fileURLToPath(new URL('./node-llama-cpp-process.ts', import.meta.url))
-  const setting: PeerSetting = { entry: pathToFileURL(entry).href, modelPath, threads, sequences }
+  const setting: PeerSetting = { entry: pathToFileURL(entry).href, modelPath, threads, ...context }
   const child = fork(program, [JSON.stringify(setting)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const next = async (): Promise<Exclude<PeerMessage, { error: string }>> => {
     const gone = once(child, 'exit').then(() => [{ error: 'it ended' }])

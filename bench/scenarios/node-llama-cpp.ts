@@ -6,6 +6,7 @@ import { threads, type Row, type Scenario } from '../scenario.js'
 import { decodeRate, timeStream } from '../stream.js'
 
 const generatedTokens = 128
+const contextSize = 2048
 const cases = [
   { name: 'after a short prompt (16 tokens)', depth: 16, least: 3 },
   { name: 'at depth 512', depth: 512, least: 2 },
@@ -15,8 +16,8 @@ export const nodeLlamaCpp: Scenario = {
   name: 'node-llama-cpp',
   title: 'decode beside node-llama-cpp',
   run: ({ modelPath, rounds, say }) =>
-    withModel(modelPath, { contextSize: 2048 }, async (model) => {
-      const peer = await startNodeLlamaCpp(modelPath, threads)
+    withModel(modelPath, { contextSize }, async (model) => {
+      const peer = await startNodeLlamaCpp(modelPath, threads, { sequences: 1, contextSize })
       const readings = cases.map(() => ({ ours: [] as number[], peer: [] as number[] }))
       try {
         await timeStream(model, await promptOf(model, 64, 1), { maxTokens: 16 })
