@@ -50,7 +50,9 @@ int64_t FreeInGroup(const Hierarchy& hierarchy, fs::path path) {
     const auto limit = NumberIn(group / hierarchy.limit);
     const auto used = NumberIn(group / hierarchy.used);
     if (limit && used) {
-      least = std::min(least, *limit - *used + SumOf(group / "memory.stat", hierarchy.page_cache));
+      // The kernel counts the two apart, and the first version's "no limit" is nearly the largest number there is.
+      const int64_t cached = std::min(*used, SumOf(group / "memory.stat", hierarchy.page_cache));
+      least = std::min(least, *limit - (*used - cached));
     }
     if (path.empty()) return std::max<int64_t>(0, least);
     path = path.has_parent_path() ? path.parent_path() : fs::path();

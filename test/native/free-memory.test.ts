@@ -97,6 +97,17 @@ describe('free memory', () => {
       },
       351_000,
     ],
+    [
+      'is what the system calls available where the first version has no limit, and files grew while they were counted',
+      {
+        ...meminfo,
+        'proc/self/cgroup': '5:memory:/\n',
+        'sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712',
+        'sys/fs/cgroup/memory/memory.usage_in_bytes': '700000',
+        'sys/fs/cgroup/memory/memory.stat': 'total_inactive_file 0\ntotal_active_file 800000\n',
+      },
+      8000 * kilobyte,
+    ],
   ]
   it.each(cases)('%s', (_rule, files, bytes) => {
     expect(nativeAddon().freeMemory(system(files)).mainBytes).toBe(bytes)
