@@ -26,8 +26,8 @@ describe('the budget of prompts beside running streams', () => {
     ['is a whole micro-batch while nothing is known', [], {}, most],
     ['is a whole micro-batch beside nobody', [decode, { decodes: 1, prompt: 6, ms: 10 }], { decodes: 0 }, most],
     ['is one token while only the step without is known', [decode], {}, 1],
-    ['makes a step 1.6 times as long', [decode, { decodes: 1, prompt: 6, ms: 10 }], {}, 2],
-    ['gets along with tokens that cost half', [decode, { decodes: 1, prompt: 6, ms: 7 }], {}, 4],
+    ['makes a step 1.8 times as long', [decode, { decodes: 1, prompt: 6, ms: 10 }], {}, 3],
+    ['gets along with tokens that cost half', [decode, { decodes: 1, prompt: 6, ms: 7 }], {}, 6],
     ['is at least one token', [decode, { decodes: 1, prompt: 1, ms: 40 }], {}, 1],
     ['is at most a micro-batch', [decode, { decodes: 1, prompt: 400, ms: 5 }], {}, most],
     ['counts what a prompt alone cost twice', [decode, { prompt: 100, ms: 100 }], {}, 1],
@@ -35,8 +35,8 @@ describe('the budget of prompts beside running streams', () => {
     [
       'adds no more than the step target',
       [
-        { decodes: 1, ms: 90 },
-        { decodes: 1, prompt: 10, ms: 140 },
+        { decodes: 1, ms: 70 },
+        { decodes: 1, prompt: 10, ms: 120 },
       ],
       {},
       10,
@@ -58,7 +58,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 8, prompt: 24, ms: 40 },
       ],
       { decodes: 8 },
-      9,
+      12,
     ],
     [
       'goes by fewer streams where as many are not known',
@@ -68,7 +68,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 8, prompt: 24, ms: 40 },
       ],
       { decodes: 4 },
-      2,
+      3,
     ],
     [
       'goes by more streams where fewer are not known',
@@ -77,7 +77,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 8, prompt: 24, ms: 40 },
       ],
       { decodes: 1 },
-      9,
+      12,
     ],
     [
       'begins with one token where a prompt goes on much deeper',
@@ -85,7 +85,7 @@ describe('the budget of prompts beside running streams', () => {
       { depth: 800 },
       1,
     ],
-    ['goes on where it is little deeper', [decode, { decodes: 1, prompt: 6, ms: 10, depth: 100 }], { depth: 700 }, 2],
+    ['goes on where it is little deeper', [decode, { decodes: 1, prompt: 6, ms: 10, depth: 100 }], { depth: 700 }, 3],
     [
       'is none in every 32nd step, for a look at decodes alone',
       [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 })],
@@ -96,13 +96,13 @@ describe('the budget of prompts beside running streams', () => {
       'goes on after that look',
       [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }), decode],
       {},
-      2,
+      3,
     ],
     [
       'hardly follows one step that others delayed',
-      [decode, { decodes: 1, prompt: 12, ms: 10 }, { decodes: 1, prompt: 6, ms: 1000 }],
+      [decode, { decodes: 1, prompt: 6, ms: 10 }, { decodes: 1, prompt: 6, ms: 1000 }],
       {},
-      3,
+      2,
     ],
     [
       'follows at once where a prompt goes on much deeper',
@@ -120,13 +120,13 @@ describe('the budget of prompts beside running streams', () => {
       'takes such a step for a delay when the next one is as ever',
       [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 6, ms: 10 }), { decodes: 1, ms: 40 }, decode],
       {},
-      2,
+      3,
     ],
     [
       'follows one that took little longer by a third of that',
       [decode, ...Array<Partial<PaceStep>>(31).fill({ decodes: 1, prompt: 60, ms: 10 }), { decodes: 1, ms: 5 }],
       {},
-      25,
+      34,
     ],
     [
       'believes two of them',
@@ -137,7 +137,7 @@ describe('the budget of prompts beside running streams', () => {
         { decodes: 1, ms: 8 },
       ],
       {},
-      4,
+      5,
     ],
     [
       'takes one before a prompt for a delay as well',
