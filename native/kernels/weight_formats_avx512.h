@@ -66,7 +66,7 @@ struct Q4_1 {
     int8_t low[64];    // what meets the low halves of each block's 16 bytes
     int8_t high[64];   // and the high ones
     float scales[16];  // by block, four times
-    float sums[16];    // by block, once
+    float sums[16];    // of block i number 2 i + 1; all others are 0
   };
 
   struct Weights {
@@ -81,21 +81,22 @@ struct Q4_1 {
       const __m512i mask = _mm512_set1_epi8(0xF);
       low = _mm512_and_si512(bytes, mask);
       high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask);
-      const __m512i heads =
-          _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 0, 0, 0, 5, 5, 5, 5, 10, 10, 10, 10, 15, 15, 15, 15), words);
-      scales = LowHalves(heads);
-      offsets = LowHalves(_mm512_srli_epi32(heads, 16));
+      // Scale and offset of each block are one word; eight numbers are converted at once and spread only then.
+      const __m512i four =
+          _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 5, 10, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), words);
+      heads = _mm512_zextps256_ps512(_mm256_cvtph_ps(_mm512_castsi512_si128(four)));
+      scales = _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6), heads);
     }
 
     __m512i low, high;
-    __m512 scales, offsets;
+    __m512 heads, scales;
   };
 
   static void Lay(const char* from, int64_t block, Inputs& inputs) {
     std::memcpy(inputs.low + block * 16, from + 4, 16);
     std::memcpy(inputs.high + block * 16, from + 4 + 16, 16);
     std::fill_n(inputs.scales + block * 4, 4, LoadOneHalf(from));
-    inputs.sums[block * 4] = LoadOneHalf(from + 2);
+    inputs.sums[block * 2 + 1] = LoadOneHalf(from + 2);
   }
 
   static __m512 Multiply(const Weights& weights, const Inputs& inputs, __m512 sum) {
@@ -103,7 +104,7 @@ struct Q4_1 {
     products = _mm512_dpbusd_epi32(products, weights.high, _mm512_load_si512(inputs.high));
     const __m512 scales = _mm512_mul_ps(weights.scales, _mm512_load_ps(inputs.scales));
     sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products), scales, sum);
-    return _mm512_fmadd_ps(weights.offsets, _mm512_load_ps(inputs.sums), sum);
+    return _mm512_fmadd_ps(weights.heads, _mm512_load_ps(inputs.sums), sum);
   }
 
   static constexpr int64_t kColumns = 8;
