@@ -9,10 +9,6 @@
 namespace llamero::kernels {
 namespace {
 
-// From so many columns on, turning the weights round costs less than it saves: with three, the rate of three streams rose by
-// a fifth on AVX-512 and stayed the same on AVX2; with two it fell on AVX2.
-constexpr int64_t kMany = 3;
-
 int64_t ColumnsOf(const ggml_tensor* dst) { return dst->ne[1] * dst->ne[2] * dst->ne[3]; }
 
 /// Calls `use` with the class that computes the product; returns `otherwise` where it is not known.
@@ -23,8 +19,8 @@ Result WithProduct(const ggml_tensor* dst, Result otherwise, Use use) {
     return otherwise;
   }
   const auto by = [&]<class Format>(std::type_identity<Format>) {
-    return ColumnsOf(dst) >= kMany ? use.template operator()<ManyColumns<Format>>()
-                                   : use.template operator()<FewColumns<Format>>();
+    return ColumnsOf(dst) > kFewColumns ? use.template operator()<ManyColumns<Format>>()
+                                        : use.template operator()<FewColumns<Format>>();
   };
   const auto among = [&]<class... Formats>(std::type_identity<std::tuple<Formats...>>) {
     Result result = otherwise;
