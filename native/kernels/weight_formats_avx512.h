@@ -54,9 +54,21 @@ inline __m512i LayWord(const char* from, int64_t stride, int64_t rows) {
 /// The half-precision numbers in the low halves of the words.
 inline __m512 LowHalves(__m512i words) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words)); }
 
+/// What the formats have in common where rows lie side by side: unsigned weights meet signed inputs.
+struct SideBySide {
+  static constexpr int64_t kColumns = 8;
+
+  using Words = __m512i;
+  using Products = __m512i;
+
+  static Products Dot(Products products, Words weights, int32_t inputs) {
+    return _mm512_dpbusd_epi32(products, weights, _mm512_set1_epi32(inputs));
+  }
+};
+
 /// q4_1: scale and offset in half precision, then 16 bytes whose low halves are the first 16 weights. Meets q8_1: scale
 /// and the scaled sum, then 32 signed bytes.
-struct Q4_1 {
+struct Q4_1 : SideBySide {
   static constexpr ggml_type kType = GGML_TYPE_Q4_1;
   static constexpr int64_t kGroup = 4;
   static constexpr int64_t kWeightSize = 2 + 2 + kBlock / 2;
@@ -107,15 +119,7 @@ struct Q4_1 {
     return _mm512_fmadd_ps(weights.heads, _mm512_load_ps(inputs.sums), sum);
   }
 
-  static constexpr int64_t kColumns = 8;
   static constexpr int64_t kInputHead = 4;
-
-  using Words = __m512i;
-  using Products = __m512i;
-
-  static Products Dot(Products products, Words weights, int32_t inputs) {
-    return _mm512_dpbusd_epi32(products, weights, _mm512_set1_epi32(inputs));
-  }
 
   struct Head {
     explicit Head(const char* from) : scale(LoadOneHalf(from)), sum(LoadOneHalf(from + 2)) {}
@@ -148,7 +152,7 @@ struct Q4_1 {
 
 /// q8_0: a scale in half precision, then 32 signed bytes; inputs alike. The instruction wants one side unsigned: that is
 /// the weights plus 128, and what this adds to a block's sum is subtracted beforehand.
-struct Q8_0 {
+struct Q8_0 : SideBySide {
   static constexpr ggml_type kType = GGML_TYPE_Q8_0;
   static constexpr int64_t kGroup = 2;
   static constexpr int64_t kWeightSize = 2 + kBlock;
@@ -193,15 +197,7 @@ struct Q8_0 {
                            sum);
   }
 
-  static constexpr int64_t kColumns = 8;
   static constexpr int64_t kInputHead = 2;
-
-  using Words = __m512i;
-  using Products = __m512i;
-
-  static Products Dot(Products products, Words weights, int32_t inputs) {
-    return _mm512_dpbusd_epi32(products, weights, _mm512_set1_epi32(inputs));
-  }
 
   struct Head {
     explicit Head(const char* from) : scale(LoadOneHalf(from)) {
