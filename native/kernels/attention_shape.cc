@@ -7,8 +7,8 @@
 namespace llamero::kernels {
 namespace {
 
-// Of a single row, so many heads that share their keys are too few for matrix products.
-constexpr int64_t kFewHeads = 8;
+// So many lanes that share their keys are too few for matrix products.
+constexpr int64_t kFewLanes = 8;
 
 int64_t Quotient(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -45,7 +45,8 @@ AttentionShape::AttentionShape(const ggml_tensor* dst, int threads) {
   group = heads / key_heads;
   group_blocks = Quotient(group, kMostLanes);
   block_group = Quotient(group, group_blocks);
-  block_key_heads = rows == 1 && group <= kFewHeads ? std::min(key_heads, kMostLanes / group) : 1;
+  const int64_t key_lanes = rows * group;
+  block_key_heads = key_lanes <= kFewLanes ? std::min(key_heads, kMostLanes / key_lanes) : 1;
   key_head_blocks = Quotient(key_heads, block_key_heads);
   block_heads = block_key_heads * block_group;
   block_rows = std::min(rows, kMostLanes / block_heads);

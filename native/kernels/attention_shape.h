@@ -14,8 +14,8 @@ constexpr int64_t kWindow = 64;
 constexpr int64_t kMostLanes = 64;
 
 /// What one attention consists of. A *lane* is one query row of one head; lanes whose heads share a key-value head and
-/// whose rows are neighbours make a block, and one pass over the cells serves all of a block. Of a single row the block
-/// is all heads, as far as there is room: its cells are then read in the order in which they lie in memory. An *item* is
+/// whose rows are neighbours make a block, and one pass over the cells serves all of a block. Of a row or two the block
+/// is all heads, as far as there is room: their cells are then read in the order in which they lie in memory. An *item* is
 /// what one thread does at a time: a block, or a share of its cells where there are too few blocks for the threads.
 struct AttentionShape {
   AttentionShape(const ggml_tensor* dst, int threads);
