@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <tuple>
 
 #include <ggml.h>
 
@@ -225,5 +226,7 @@ struct Q8_0 {
     __m256 scales;
   };
 };
+
+using WeightFormats = std::tuple<Q4_1, Q8_0>;
 
 }  // namespace llamero::kernels

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <tuple>
 
 #include <ggml.h>
 
@@ -228,5 +229,7 @@ struct Q8_0 : SideBySide {
     __m512 scales;
   };
 };
+
+using WeightFormats = std::tuple<Q4_1, Q8_0>;
 
 }  // namespace llamero::kernels
