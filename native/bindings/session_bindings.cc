@@ -115,11 +115,10 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
     }
     const auto bytes = state.As<Napi::Uint8Array>();
     const std::span<const uint8_t> view(bytes.Data(), bytes.ByteLength());
-    // Copied off the JavaScript thread: the contract says that nobody touches the bytes until the promise settles.
+    // The contract says that nobody touches the bytes until the promise settles.
     const auto kept_alive = std::make_shared<Napi::ObjectReference>(Napi::Persistent(state.As<Napi::Object>()));
-    const auto snapshot = std::make_shared<KvCache::Snapshot>();
-    snapshot->tokens = IntegersOf(given.Get("tokens"));
-    for (const llama_token token : snapshot->tokens) {
+    const std::vector<llama_token> tokens = IntegersOf(given.Get("tokens"));
+    for (const llama_token token : tokens) {
       if (!owner->open_model().IsToken(token) && !IsMedia(token))
         throw Failure("ERR_STATE_MISMATCH", "The saved session holds tokens that the model lacks.");
     }
@@ -128,9 +127,8 @@ Napi::Value SessionRestore(const Napi::CallbackInfo& info) {
     return Job<bool>::Start(info.Env(),
                             {.work =
                                  [=] {
-                                   snapshot->state.assign(view.begin(), view.end());
                                    return engine->OnCache([=](KvCache& cache) {
-                                     cache.Restore(session, root, *snapshot);
+                                     cache.Restore(session, root, tokens, view);
                                      return true;
                                    });
                                  },

@@ -123,7 +123,8 @@ class KvCache {
   };
   std::optional<Snapshot> Save(int64_t session);
   /// Throws Failure: ERR_STATE_MISMATCH if llama.cpp refuses the state, ERR_CONTEXT_FULL if there is no room.
-  void Restore(int64_t session, const std::string& root, const Snapshot& snapshot);
+  void Restore(int64_t session, const std::string& root, std::span<const llama_token> tokens,
+               std::span<const uint8_t> state);
 
  private:
   static constexpr llama_seq_id kNoSlot = -1;

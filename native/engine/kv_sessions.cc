@@ -124,21 +124,22 @@ std::optional<KvCache::Snapshot> KvCache::Save(int64_t session) {
   return Snapshot{tree_.TokensOf(slot), context_.SaveSlot(slot)};
 }
 
-void KvCache::Restore(int64_t session, const std::string& root, const Snapshot& snapshot) {
-  const auto tokens = static_cast<int64_t>(snapshot.tokens.size());
-  MakeRoom(tokens);
+void KvCache::Restore(int64_t session, const std::string& root, std::span<const llama_token> tokens,
+                      std::span<const uint8_t> state) {
+  const auto count = static_cast<int64_t>(tokens.size());
+  MakeRoom(count);
   const bool has_slot = !free_slots_.empty() || tree_.Oldest(true);
-  if (!has_slot || context_.options().cells - tree_.cells() < tokens) {
-    throw Failure("ERR_CONTEXT_FULL", "The running requests leave no room for the session's " + std::to_string(tokens) +
+  if (!has_slot || context_.options().cells - tree_.cells() < count) {
+    throw Failure("ERR_CONTEXT_FULL", "The running requests leave no room for the session's " + std::to_string(count) +
                                           " tokens; wait for some to end.");
   }
   const llama_seq_id slot = TakeSlot(PrefixTree::kNobody);
   tree_.Attach(slot, root);
-  if (!context_.RestoreSlot(slot, snapshot.state, Extent(snapshot.tokens))) {
+  if (!context_.RestoreSlot(slot, state, Extent(tokens))) {
     Free(slot);
     throw Failure("ERR_STATE_MISMATCH", "llama.cpp refused the saved state; it was made by another model or build.");
   }
-  tree_.Append(slot, snapshot.tokens);
+  tree_.Append(slot, tokens);
   tree_.Rest(slot);
   Keep(session, {.slot = slot});
 }
