@@ -8,7 +8,7 @@
 namespace llamero {
 namespace {
 
-constexpr double kStretch = 1.8;
+constexpr double kStretch = 1.6;
 constexpr double kLeastStretch = 1.5;
 constexpr double kBrief = 2;
 constexpr int64_t kRefreshSteps = 31;
