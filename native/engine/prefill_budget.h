@@ -53,8 +53,7 @@ int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits);
 ///
 /// A stream shall feel little of another's prompt: a step that carries one lasts at most 1.6 times as long as the mean
 /// step without, so that it stays below three times although costs vary, and the stream itself gets deeper. The prompt
-/// then has 3/8 of the time, less what a whole number of tokens leaves. With 1.8 times, 6,000 tokens of a model of a
-/// billion weights on two cores were done no sooner on most days, and the longest step was longer than three.
+/// then has 3/8 of the time, less what a whole number of tokens leaves.
 /// Where that would add more than `added_ms` this is the limit instead, but a third of the time is the prompt's in any case.
 ///
 /// At least one token is carried, or prompts would starve; where a single one costs more than the limit (upstream's
