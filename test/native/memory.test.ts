@@ -16,8 +16,9 @@ describe.skipIf(patience > 1)('memory outside of the JavaScript heap', () => {
         {
           nodeOptions: ['--expose-gc', '--max-semi-space-size=1'],
           timeoutMs: 110_000,
-          // glibc gives each thread heaps of its own, of which some megabytes stay with whoever was busiest last.
-          variables: { MALLOC_ARENA_MAX: '1' },
+          // What is freed must go back to the system. glibc gives each thread heaps of its own, of which some megabytes
+          // stay with whoever was busiest last, and returns the less the larger the blocks are that were freed before.
+          variables: { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' },
         },
       )
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
