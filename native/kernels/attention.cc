@@ -136,9 +136,8 @@ class Attention {
 
   float* Partial(int64_t block, int64_t share, int64_t lane) const {
     char* partials = base_ + params_->nth * shape_.scratch_size;
-    const int64_t lanes = shape_.block_heads * shape_.block_rows;
     return reinterpret_cast<float*>(partials) +
-           ((block * shape_.shares + share) * lanes + lane) * (2 + shape_.value_size);
+           ((block * shape_.shares + share) * shape_.lanes + lane) * (2 + shape_.value_size);
   }
 
   void Keep(const Block& block, int64_t share) {
@@ -151,12 +150,11 @@ class Attention {
   }
 
   void Join() {
-    const int64_t lanes = shape_.block_heads * shape_.block_rows;
-    const int64_t all = shape_.blocks * lanes;
+    const int64_t all = shape_.blocks * shape_.lanes;
     const int64_t end = all * (params_->ith + 1) / params_->nth;
     for (int64_t i = all * params_->ith / params_->nth; i < end; i++) {
-      const Block block = BlockAt(i / lanes);
-      const int64_t lane = i % lanes;
+      const Block block = BlockAt(i / shape_.lanes);
+      const int64_t lane = i % shape_.lanes;
       if (lane < block.Lanes()) JoinLane(block, lane);
     }
   }
@@ -180,8 +178,8 @@ class Attention {
   }
 
   void Finish(const Block& block, int64_t lane, float largest, float sum, const float* values) const {
-    const int64_t row = block.row + lane / block.Heads();
-    const int64_t head = block.head + lane % block.Heads();
+    const int64_t row = block.row + lane % block.KeyLanes() / block.group;
+    const int64_t head = block.head + lane / block.KeyLanes() * block.group + lane % block.group;
     float factor = 1;
     if (sinks_ != nullptr) {
       const float sink = static_cast<const float*>(sinks_->data)[head];

@@ -17,9 +17,8 @@ namespace {
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 template <class Rows>
-void ConvertRows(const char* rows, size_t stride, size_t bytes, int64_t count, int64_t size, float* numbers) {
+void ConvertRows(const char* rows, size_t stride, int64_t count, int64_t size, float* numbers) {
   for (int64_t i = 0; i < count; i++) {
-    Fetch(rows + (kWindow + i) * stride, bytes);
     for (int64_t d = 0; d < size; d += kWidth) Store(numbers + i * size + d, Rows::At(rows + i * stride, d));
   }
 }
@@ -27,21 +26,25 @@ void ConvertRows(const char* rows, size_t stride, size_t bytes, int64_t count, i
 /// kWindow rows in single precision, those beyond `count` zero.
 void Convert(const ggml_tensor* tensor, const char* rows, int64_t count, float* numbers) {
   const int64_t size = tensor->ne[0];
-  const size_t bytes = ggml_row_size(tensor->type, size);
   switch (tensor->type) {
     case GGML_TYPE_F16:
-      ConvertRows<HalfRows>(rows, tensor->nb[1], bytes, count, size, numbers);
+      ConvertRows<HalfRows>(rows, tensor->nb[1], count, size, numbers);
       break;
     case GGML_TYPE_BF16:
-      ConvertRows<BrainRows>(rows, tensor->nb[1], bytes, count, size, numbers);
+      ConvertRows<BrainRows>(rows, tensor->nb[1], count, size, numbers);
       break;
     case GGML_TYPE_Q8_0:
-      ConvertRows<ByteRows>(rows, tensor->nb[1], bytes, count, size, numbers);
+      ConvertRows<ByteRows>(rows, tensor->nb[1], count, size, numbers);
       break;
     default:
-      ConvertRows<FloatRows>(rows, tensor->nb[1], bytes, count, size, numbers);
+      ConvertRows<FloatRows>(rows, tensor->nb[1], count, size, numbers);
   }
   std::fill_n(numbers + count * size, (kWindow - count) * size, 0.0f);
+}
+
+/// Those of the window behind `rows`.
+RowsAhead Ahead(const ggml_tensor* tensor, const char* rows) {
+  return {rows + kWindow * tensor->nb[1], tensor->nb[1], ggml_row_size(tensor->type, tensor->ne[0]), kWindow};
 }
 
 }  // namespace
@@ -62,7 +65,8 @@ void AttentionPass::Begin(const AttentionBlock& block, bool biased) {
   std::fill_n(scratch_.values, block.Lanes() * shape_.value_size, 0.0f);
   std::fill_n(scratch_.waiting_n, block.rows, 0);
   scratch_.has_queries = false;
-  for (int64_t i = 0; i < block.Heads(); i++) slopes_[i] = Slope(block.head + i);
+  const int64_t heads = block.key_heads * block.group;
+  for (int64_t i = 0; i < heads; i++) scratch_.slopes[i] = Slope(block.head + i);
 }
 
 /// As in the paper on ALiBi, https://arxiv.org/abs/2108.12409, and for numbers of heads that are no power of two.
@@ -74,17 +78,27 @@ float AttentionPass::Slope(int64_t head) const {
 }
 
 void AttentionPass::TakeWindow(int64_t window, const uint64_t* live) {
-  int64_t seen = 0;
-  for (int64_t row = 0; row < block_.rows; row++) seen += std::popcount(live[row]);
-  if (seen == 0) return;
-  // In vector operations by number of a head. Row by row about twice as many are spent on a lane and cell: the sum over
-  // a vector, and numbers that are converted for each row again.
-  const int64_t used = block_.Lanes();
-  const int64_t vectors = (used + kWidth - 1) / kWidth;
-  const int64_t by_row = 2 * seen * block_.Heads() / kWidth;
-  const int64_t together = kWindow * vectors + 2 * kWindow / kWidth + kWindow / 8;
-  if (by_row > together && block_.key_heads == 1) return TakeTogether(window, live);
+  const LiveRows rows = FindLiveRows(live);
+  if (rows.seen == 0) return;
+  // In vector operations by number of a head, weighed as measured on AVX2 and SSE4.2. Row by row, numbers are converted
+  // again for each row and each few heads; together, the converted ones are written and read, and lanes fill vectors.
+  const int64_t passes = (block_.group + FewLanes::kHeads - 1) / FewLanes::kHeads;
+  const int64_t vectors = PaddedLanes(rows.count * block_.group) / kWidth;
+  const int64_t by_row = (kConvertsHalves ? 2 : 4) * rows.seen * passes * FewLanes::kHeads / kWidth;
+  const int64_t together = 3 * kWindow * vectors / 4 + 14 * kWindow / kWidth;
+  if (by_row > together) return TakeTogether(window, live, rows);
   for (int64_t row = 0; row < block_.rows; row++) Gather(row, window, live[row]);
+}
+
+LiveRows AttentionPass::FindLiveRows(const uint64_t* live) const {
+  LiveRows rows = {};
+  for (int64_t row = 0; row < block_.rows; row++) {
+    if (live[row] == 0) continue;
+    if (rows.seen == 0) rows.first = row;
+    rows.count = row + 1 - rows.first;
+    rows.seen += std::popcount(live[row]);
+  }
+  return rows;
 }
 
 // Row by row.
@@ -143,8 +157,8 @@ void AttentionPass::TakeCells(int64_t row, const CellList& list) {
     few.values = CellRow(v_, key_head, 0);
     for (int64_t i = 0; i < block_.group; i += FewLanes::kHeads) {
       const int64_t head = key_head * block_.group + i;
-      const int64_t lane = row * block_.Heads() + head;
-      rule.slopes = slopes_ + head;
+      const int64_t lane = key_head * block_.KeyLanes() + row * block_.group + i;
+      rule.slopes = scratch_.slopes + head;
       few.Take(list, std::min(FewLanes::kHeads, block_.group - i), Query(row, head), q_->nb[2] / sizeof(float), rule,
                scratch_.largest + lane, scratch_.sums + lane, scratch_.values + lane * shape_.value_size);
     }
@@ -153,64 +167,86 @@ void AttentionPass::TakeCells(int64_t row, const CellList& list) {
 
 // A window for all lanes at once.
 
-void AttentionPass::TakeTogether(int64_t window, const uint64_t* live) {
+void AttentionPass::TakeTogether(int64_t window, const uint64_t* live, const LiveRows& rows) {
+  if (!scratch_.has_queries) PackQueries();
+  for (int64_t key_head = 0; key_head < block_.key_heads; key_head++) TakeKeyHead(key_head, window, live, rows);
+}
+
+void AttentionPass::TakeKeyHead(int64_t key_head, int64_t window, const uint64_t* live, const LiveRows& rows) {
   const int64_t first = window * kWindow;
   const int64_t count = std::min(kWindow, shape_.cells - first);
-  const int64_t used = block_.Lanes();
-  const int64_t lanes = (used + kWidth - 1) / kWidth * kWidth;
-  if (!scratch_.has_queries) PackQueries(lanes);
-  Convert(k_, CellRow(k_, 0, first), count, scratch_.keys);
-  MultiplyKeys(scratch_.keys, scratch_.queries, shape_.key_size, lanes, scratch_.weights);
+  const int64_t used = rows.count * block_.group;
+  const int64_t lanes = PaddedLanes(used);
+  const int64_t stride = PaddedLanes(block_.KeyLanes());
+  const int64_t lane = key_head * block_.KeyLanes() + rows.first * block_.group;
+  const char* const keys = CellRow(k_, key_head, first);
+  Convert(k_, keys, count, scratch_.keys);
+  const float* queries = scratch_.queries + key_head * shape_.key_size * stride + rows.first * block_.group;
+  MultiplyKeys(scratch_.keys, queries, stride, shape_.key_size, lanes, scratch_.weights, Ahead(k_, keys));
   if (soft_cap_ != 0) {
     for (int64_t i = 0; i < kWindow * lanes; i += kWidth) {
       Store(scratch_.weights + i, soft_cap_ * Tanh(Load(scratch_.weights + i)));
     }
   }
-  if (biased_) AddBias(first, count, lanes);
-  if (!std::all_of(live, live + block_.rows, [](uint64_t cells) { return cells == ~uint64_t{0}; })) {
-    HideDead(live, lanes);
+  if (biased_) AddBias(key_head, window, rows);
+  const uint64_t* const begin = live + rows.first;
+  if (!std::all_of(begin, begin + rows.count, [](uint64_t cells) { return cells == ~uint64_t{0}; })) {
+    HideDead(live, rows);
   }
+  std::copy_n(scratch_.largest + lane, used, scratch_.largest_now);
+  std::copy_n(scratch_.sums + lane, used, scratch_.sums_now);
   Weigh(lanes);
-  for (int64_t lane = 0; lane < used; lane++) {
-    if (scratch_.factors[lane] == 1) continue;
-    float* values = scratch_.values + lane * shape_.value_size;
-    for (int64_t d = 0; d < shape_.value_size; d += kWidth)
-      Store(values + d, Load(values + d) * scratch_.factors[lane]);
+  std::copy_n(scratch_.largest_now, used, scratch_.largest + lane);
+  std::copy_n(scratch_.sums_now, used, scratch_.sums + lane);
+  float* const values = scratch_.values + lane * shape_.value_size;
+  for (int64_t i = 0; i < used; i++) {
+    if (scratch_.factors[i] == 1) continue;
+    float* const own = values + i * shape_.value_size;
+    for (int64_t d = 0; d < shape_.value_size; d += kWidth) Store(own + d, Load(own + d) * scratch_.factors[i]);
   }
-  Convert(v_, CellRow(v_, 0, first), count, scratch_.contents);
-  AddValues(scratch_.weights, scratch_.contents, shape_.value_size, lanes, used, scratch_.values);
+  const char* const contents = CellRow(v_, key_head, first);
+  Convert(v_, contents, count, scratch_.contents);
+  AddValues(scratch_.weights, scratch_.contents, shape_.value_size, lanes, used, values, Ahead(v_, contents));
 }
 
-void AttentionPass::PackQueries(int64_t lanes) {
-  std::fill_n(scratch_.queries, lanes * shape_.key_size, 0.0f);
+void AttentionPass::PackQueries() {
+  const int64_t stride = PaddedLanes(block_.KeyLanes());
+  std::fill_n(scratch_.queries, block_.key_heads * stride * shape_.key_size + kWidth, 0.0f);
   for (int64_t row = 0; row < block_.rows; row++) {
-    for (int64_t head = 0; head < block_.Heads(); head++) {
+    for (int64_t head = 0; head < block_.key_heads * block_.group; head++) {
       const float* query = Query(row, head);
-      float* packed = scratch_.queries + row * block_.Heads() + head;
-      for (int64_t d = 0; d < shape_.key_size; d++) packed[d * lanes] = query[d] * scale_;
+      float* packed =
+          scratch_.queries + head / block_.group * shape_.key_size * stride + row * block_.group + head % block_.group;
+      for (int64_t d = 0; d < shape_.key_size; d++) packed[d * stride] = query[d] * scale_;
     }
   }
   scratch_.has_queries = true;
 }
 
-void AttentionPass::AddBias(int64_t first, int64_t count, int64_t lanes) {
-  for (int64_t row = 0; row < block_.rows; row++) {
-    const uint16_t* mask = MaskRow(mask_, block_.stream, block_.row + row) + first;
+void AttentionPass::AddBias(int64_t key_head, int64_t window, const LiveRows& rows) {
+  const int64_t first = window * kWindow;
+  const int64_t count = std::min(kWindow, shape_.cells - first);
+  const int64_t lanes = PaddedLanes(rows.count * block_.group);
+  const float* const slopes = scratch_.slopes + key_head * block_.group;
+  for (int64_t row = 0; row < rows.count; row++) {
+    const uint16_t* mask = MaskRow(mask_, block_.stream, block_.row + rows.first + row) + first;
     for (int64_t cell = 0; cell < count; cell++) {
       if (mask[cell] == kMinusInfinity) continue;
       const float bias = LoadOneHalf(mask + cell);
-      float* scores = scratch_.weights + cell * lanes + row * block_.Heads();
-      for (int64_t head = 0; head < block_.Heads(); head++) scores[head] += slopes_[head] * bias;
+      float* scores = scratch_.weights + cell * lanes + row * block_.group;
+      for (int64_t head = 0; head < block_.group; head++) scores[head] += slopes[head] * bias;
     }
   }
 }
 
-void AttentionPass::HideDead(const uint64_t* live, int64_t lanes) {
+void AttentionPass::HideDead(const uint64_t* live, const LiveRows& rows) {
+  const int64_t lanes = PaddedLanes(rows.count * block_.group);
   std::fill_n(scratch_.low, lanes, 0);
   std::fill_n(scratch_.high, lanes, 0);
-  for (int64_t row = 0; row < block_.rows; row++) {
-    std::fill_n(scratch_.low + row * block_.Heads(), block_.Heads(), static_cast<int32_t>(live[row]));
-    std::fill_n(scratch_.high + row * block_.Heads(), block_.Heads(), static_cast<int32_t>(live[row] >> 32));
+  for (int64_t row = 0; row < rows.count; row++) {
+    const uint64_t cells = live[rows.first + row];
+    std::fill_n(scratch_.low + row * block_.group, block_.group, static_cast<int32_t>(cells));
+    std::fill_n(scratch_.high + row * block_.group, block_.group, static_cast<int32_t>(cells >> 32));
   }
   for (int64_t cell = 0; cell < kWindow; cell++) {
     const int32_t* bits = cell < 32 ? scratch_.low : scratch_.high;
@@ -229,7 +265,7 @@ void AttentionPass::HideDead(const uint64_t* live, int64_t lanes) {
 void AttentionPass::Weigh(int64_t lanes) {
   for (int64_t lane = 0; lane < lanes; lane += kWidth) {
     float* weights = scratch_.weights + lane;
-    const Vector before = Load(scratch_.largest + lane);
+    const Vector before = Load(scratch_.largest_now + lane);
     Vector most = before;
     for (int64_t cell = 0; cell < kWindow; cell++) most = Max(most, Load(weights + cell * lanes));
     // A lane that has seen nothing yet: relative to 0, so that minus infinity stays what it is.
@@ -242,8 +278,8 @@ void AttentionPass::Weigh(int64_t lanes) {
     }
     const Vector factor = Exp(before - base);
     Store(scratch_.factors + lane, Select(before == most, Broadcast(1), factor));
-    Store(scratch_.sums + lane, Load(scratch_.sums + lane) * factor + added);
-    Store(scratch_.largest + lane, most);
+    Store(scratch_.sums_now + lane, Load(scratch_.sums_now + lane) * factor + added);
+    Store(scratch_.largest_now + lane, most);
   }
 }
 

@@ -8,19 +8,25 @@
 
 namespace llamero::kernels {
 
-/// What a block covers. Lanes are numbered by row, key-value head and head.
+/// What a block covers. Lanes are numbered by key-value head, row and head: [key_heads][rows][group].
 struct AttentionBlock {
   int64_t index, stream, row, rows, key_head, key_heads, head, group;
 
-  int64_t Heads() const { return key_heads * group; }
-  int64_t Lanes() const { return rows * Heads(); }
+  int64_t KeyLanes() const { return rows * group; }
+  int64_t Lanes() const { return key_heads * KeyLanes(); }
+};
+
+/// Neighbouring rows of a block, from the first that sees something of a window to the last.
+struct LiveRows {
+  int64_t first, count;
+  int64_t seen;  // cells, of all of them together
 };
 
 /// Takes the cells of a block into a thread's scratch memory, window by window: the online softmax of
 /// https://arxiv.org/abs/2112.05682.
 ///
-/// A window that most lanes of a block see is taken by matrix products; cells that few of them see are gathered and taken
-/// row by row, for all heads that share the keys.
+/// A window that most lanes of a block see is taken by matrix products, one key-value head after the other; cells that few
+/// of them see are gathered and taken row by row, for all heads that share the keys.
 class AttentionPass {
  public:
   AttentionPass(const ggml_tensor* dst, const AttentionShape& shape, const AttentionScratch& scratch);
@@ -36,10 +42,12 @@ class AttentionPass {
   float Slope(int64_t head) const;
   void Gather(int64_t row, int64_t window, uint64_t live);
   void TakeCells(int64_t row, const CellList& list);
-  void TakeTogether(int64_t window, const uint64_t* live);
-  void PackQueries(int64_t lanes);
-  void AddBias(int64_t first, int64_t count, int64_t lanes);
-  void HideDead(const uint64_t* live, int64_t lanes);
+  LiveRows FindLiveRows(const uint64_t* live) const;
+  void TakeTogether(int64_t window, const uint64_t* live, const LiveRows& rows);
+  void TakeKeyHead(int64_t key_head, int64_t window, const uint64_t* live, const LiveRows& rows);
+  void PackQueries();
+  void AddBias(int64_t key_head, int64_t window, const LiveRows& rows);
+  void HideDead(const uint64_t* live, const LiveRows& rows);
   void Weigh(int64_t lanes);
   const float* Query(int64_t row, int64_t head) const;
   const char* CellRow(const ggml_tensor* tensor, int64_t key_head, int64_t cell) const;
@@ -53,7 +61,6 @@ class AttentionPass {
   AttentionBlock block_;
   float scale_, max_bias_, soft_cap_;
   bool biased_ = false;
-  float slopes_[kMostLanes];
 };
 
 }  // namespace llamero::kernels

@@ -7,8 +7,14 @@
 namespace llamero::kernels {
 namespace {
 
-// So many lanes that share their keys are too few for matrix products.
-constexpr int64_t kFewLanes = 8;
+// The second cache, of 512 KiB on many processors, holds two windows of a block, the one at hand, with which several rows
+// take turns, and the next one, which is asked for meanwhile, and the block's queries and results.
+constexpr int64_t kMostWindowBytes = 128 << 10;
+constexpr int64_t kMostLaneBytes = 256 << 10;
+
+// Results of shares are written and read again, which must stay little beside the cells: so many lanes at most for all
+// threads together, unless a block is one key-value head.
+constexpr int64_t kMostSharedLanes = 2048;
 
 int64_t Quotient(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -45,13 +51,21 @@ AttentionShape::AttentionShape(const ggml_tensor* dst, int threads) {
   group = heads / key_heads;
   group_blocks = Quotient(group, kMostLanes);
   block_group = Quotient(group, group_blocks);
-  const int64_t key_lanes = rows * group;
-  block_key_heads = key_lanes <= kFewLanes ? std::min(key_heads, kMostLanes / key_lanes) : 1;
-  key_head_blocks = Quotient(key_heads, block_key_heads);
-  block_heads = block_key_heads * block_group;
-  block_rows = std::min(rows, kMostLanes / block_heads);
+  block_rows = std::min(rows, kMostLanes / block_group);
   row_blocks = Quotient(rows, block_rows);
-  lanes = Quotient(block_heads * block_rows, kWidth) * kWidth;
+  key_lanes = block_rows * block_group;
+  block_key_heads = 1;
+  if (group_blocks == 1 && row_blocks == 1) {
+    const auto lane_bytes = static_cast<int64_t>((key_size + value_size) * sizeof(float));
+    block_key_heads = std::min(kMostLaneBytes / lane_bytes, kMostSharedLanes / threads) / key_lanes;
+    if (rows > 1) {
+      const size_t cell_bytes = ggml_row_size(k->type, key_size) + ggml_row_size(dst->src[2]->type, value_size);
+      block_key_heads = std::min(block_key_heads, kMostWindowBytes / static_cast<int64_t>(kWindow * cell_bytes));
+    }
+    block_key_heads = std::clamp(block_key_heads, int64_t{1}, key_heads);
+  }
+  key_head_blocks = Quotient(key_heads, block_key_heads);
+  lanes = block_key_heads * key_lanes;
   blocks = streams * key_head_blocks * group_blocks * row_blocks;
 
   // One row's items are dealt out evenly, many rows' are taken as threads come free: some more of them then.
@@ -60,7 +74,7 @@ AttentionShape::AttentionShape(const ggml_tensor* dst, int threads) {
   while (shares < windows && blocks * shares < wanted && (rows > 1 || blocks * shares % threads != 0)) shares++;
 
   scratch_size = AttentionScratch::Size(*this);
-  partial_size = shares == 1 ? 0 : blocks * shares * block_heads * block_rows * (2 + value_size) * sizeof(float);
+  partial_size = shares == 1 ? 0 : blocks * shares * lanes * (2 + value_size) * sizeof(float);
   size = 64 + threads * scratch_size + partial_size;
 }
 

@@ -10,11 +10,11 @@ namespace llamero::kernels {
 /// Cells are looked at in windows of this many.
 constexpr int64_t kWindow = 64;
 
-/// Of a block.
+/// Of a block, for each of its key-value heads.
 constexpr int64_t kMostLanes = 64;
 
 /// What one attention consists of. A *lane* is one query row of one head; lanes whose heads share a key-value head and
-/// whose rows are neighbours make a block, and one pass over the cells serves all of a block. Of a row or two the block
+/// whose rows are neighbours make a block, and one pass over the cells serves all of a block. Of few rows the block
 /// is all heads, as far as there is room: their cells are then read in the order in which they lie in memory. An *item* is
 /// what one thread does at a time: a block, or a share of its cells where there are too few blocks for the threads.
 struct AttentionShape {
@@ -29,12 +29,12 @@ struct AttentionShape {
   int64_t group;            // heads that share a key-value head
   int64_t block_key_heads;  // key-value heads of a block
   int64_t block_group;      // heads of each of them, in one block
-  int64_t block_heads;      // all heads of a block
   int64_t key_head_blocks;  // blocks that the key-value heads make
   int64_t group_blocks;     // blocks that a group makes
   int64_t block_rows;
   int64_t row_blocks;
-  int64_t lanes;  // of a full block, a multiple of the vector's width
+  int64_t key_lanes;  // of a full block for one key-value head
+  int64_t lanes;      // of a full block
   int64_t blocks;
   int64_t shares;  // of each block's cells
 

@@ -28,6 +28,13 @@ constexpr bool kManyRegisters = true;
 constexpr bool kManyRegisters = false;
 #endif
 
+/// Half precision in one instruction, which takes several otherwise.
+#if defined(__AVX512F__) || defined(__F16C__) || defined(__aarch64__)
+constexpr bool kConvertsHalves = true;
+#else
+constexpr bool kConvertsHalves = false;
+#endif
+
 typedef float Vector __attribute__((vector_size(4 * kWidth)));
 typedef int32_t Integers __attribute__((vector_size(4 * kWidth)));
 typedef float Quad __attribute__((vector_size(16)));
