@@ -60,11 +60,12 @@ export function slice(value: GoValue, bounds: readonly GoValue[], fuel: Fuel): G
     if (bounds.length === 3) throw refusal('slice', 'cannot 3-index slice a string')
     const bytes = bytesOf(value.text, fuel)
     const [start, end] = rangeOf(bounds, bytes.length)
+    fuel.spendOnLength(16 * (end - start))
     return stringValue(bytes.subarray(start, end).toString(), isTrusted(value))
   }
   if (value.kind !== 'list') throw refusal('slice', `can't slice item of type ${typeName(value)}`)
   const items = value.items ?? []
-  fuel.spendOnLength(items.length)
+  fuel.spendOnLength(8 * items.length)
   const [start, end] = rangeOf(bounds, items.length)
   return { ...value, items: value.items && items.slice(start, end) }
 }

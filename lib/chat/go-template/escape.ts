@@ -1,5 +1,3 @@
-import { isPrintable } from './quote.js'
-
 const html: ReadonlyMap<string, string> = new Map([
   ['\0', '\uFFFD'],
   ['"', '&#34;'],
@@ -16,9 +14,8 @@ export function htmlText(text: string): string {
 
 /** Go's `JSEscapeString`. */
 export function javaScriptText(text: string): string {
-  return text.replaceAll(/[\\'"<>&=\0-\x1f]|[^\0-\x7f]/gu, (character) => {
+  return text.replaceAll(/[\\'"<>&=\0-\x1f]|[^\0-\x7f\p{L}\p{M}\p{N}\p{P}\p{S}]/gu, (character) => {
     if ('\\\'"'.includes(character)) return `\\${character}`
-    if (isPrintable(character) && !'<>&='.includes(character)) return character
     return `\\u${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
   })
 }

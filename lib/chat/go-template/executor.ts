@@ -146,7 +146,7 @@ function* elementsOf(value: GoValue, variables: number): Generator<readonly [GoV
       return
     case 'int':
       if (variables > 1) throw new Refusal(`can't use ${value.value} to iterate over more than one variable`)
-      for (let index = 0n; index < value.value; index++) {
+      for (let index = 0; index < value.value; index++) {
         const number = intValue(index, value.trusted, value.type)
         yield [number, number]
       }

@@ -87,9 +87,16 @@ function writeStruct({ type, values }: GoStruct, write: Write, fuel: Fuel): void
   write('}')
 }
 
+const escapes = [
+  ['<', '\\u003c'],
+  ['>', '\\u003e'],
+  ['&', '\\u0026'],
+  ['\u2028', '\\u2028'],
+  ['\u2029', '\\u2029'],
+] as const
+
 function jsonString(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  let json = JSON.stringify(text)
+  for (const [character, escape] of escapes) json = json.replaceAll(character, escape)
+  return json
 }

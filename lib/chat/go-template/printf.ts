@@ -22,6 +22,8 @@ type Flags = { -readonly [Name in keyof Verb]: Verb[Name] }
 
 class Formatter {
   readonly #format: string
+  /** Where the last index of an argument ends: behind it nothing has to be searched. */
+  readonly #lastClose: number
   readonly #isTrusted: boolean
   readonly #values: readonly GoValue[]
   readonly #sink: Sink
@@ -33,6 +35,7 @@ class Formatter {
 
   constructor(format: GoString, values: readonly GoValue[], sink: Sink) {
     this.#format = format.text
+    this.#lastClose = format.text.lastIndexOf(']')
     this.#isTrusted = isTrusted(format)
     this.#values = values
     this.#sink = sink
@@ -156,7 +159,7 @@ class Formatter {
   #index(): boolean {
     if (this.#format[this.#at] !== '[') return false
     this.#isReordered = true
-    const close = this.#format.indexOf(']', this.#at)
+    const close = this.#at > this.#lastClose ? -1 : this.#format.indexOf(']', this.#at)
     if (close < 0 || this.#format.length - this.#at < 3) {
       this.#isGoodIndex = false
       this.#at += 1

@@ -26,7 +26,8 @@ export class Scope {
   }
 
   cut(size: number): void {
-    this.#variables.length = size
+    // Setting a length is slow, and most turns of a range declare nothing.
+    if (this.#variables.length > size) this.#variables.length = size
   }
 
   declare(name: string, value: GoValue): void {
