@@ -11,6 +11,7 @@ const names: ReadonlyMap<string, string> = new Map([
 
 /** Go's idea of what can be shown: letters, marks, numbers, punctuation, symbols and the space of ASCII. */
 export function isPrintable(character: string): boolean {
+  // Of ASCII all but the controls, without a search.
   const code = character.charCodeAt(0)
   if (code < 0x7f) return code >= 0x20
   return /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character)
