@@ -51,7 +51,7 @@ function isEqual(a: GoValue, b: GoValue, name: string, fuel: Fuel): boolean {
 function isLess(a: GoValue, b: GoValue, name: string, fuel: Fuel): boolean {
   if (!isOrdered(a) || !isOrdered(b)) throw refusal(name, 'invalid type for comparison')
   if (a.kind === 'string' && b.kind === 'string') {
-    fuel.spendOnLength(16 * Math.min(a.text.length, b.text.length))
+    fuel.spendOnLength(32 * Math.min(a.text.length, b.text.length))
     return compareText(a.text, b.text) < 0
   }
   if (a.kind === 'int' && b.kind === 'int') return a.value < b.value

@@ -12,6 +12,9 @@ import {
 } from './node.js'
 import { isTrue, missing, nil, type GoValue } from './value.js'
 
+/** Steps that a function costs beside its arguments: it makes lists, and mostly texts. */
+const stepsPerFunction = 4
+
 /** The value of a pipeline; what it declares or assigns is done. Throws a {@link Refusal}. */
 export function evaluatePipe(frame: Frame, pipe: Pipe): GoValue {
   const { scope } = frame
@@ -34,12 +37,12 @@ function evaluateCommand(frame: Frame, { operands, at }: Command, final: GoValue
   const { machine } = frame
   machine.fuel.spend(1)
   machine.at = at
-  const [first, ...others] = operands
+  const first = operands[0]
   if (first === undefined) return missing
-  const hasArguments = others.length > 0 || final !== undefined
+  const hasArguments = operands.length > 1 || final !== undefined
   switch (first.kind) {
     case 'function':
-      return callFunction(frame, first.name, others, final, at)
+      return callFunction(frame, first.name, operands, final, at)
     case 'field':
     case 'variable':
     case 'chain':
@@ -72,7 +75,7 @@ function evaluateOperand(frame: Frame, operand: Operand): GoValue {
     case 'pipe':
       return evaluatePipe(frame, operand)
     case 'function':
-      return callFunction(frame, operand.name, [], undefined, operand.at)
+      return callFunction(frame, operand.name, [operand], undefined, operand.at)
     case 'field':
     case 'variable':
     case 'chain':
@@ -87,9 +90,11 @@ function evaluatePath(frame: Frame, operand: FieldPath | VariablePath | Chain, h
   let value = startOfPath(frame, operand)
   if (path.length === 0 && hasArguments)
     throw new Refusal(`can't give argument to non-function ${describeOperand(operand)}`)
-  for (const [index, name] of path.entries()) {
+  let left = path.length
+  for (const name of path) {
+    left -= 1
     frame.machine.fuel.spend(1)
-    value = fieldOf(value, name, hasArguments && index === path.length - 1, frame.machine.fuel)
+    value = fieldOf(value, name, hasArguments && left === 0, frame.machine.fuel)
   }
   return value
 }
@@ -102,17 +107,19 @@ function startOfPath(frame: Frame, operand: FieldPath | VariablePath | Chain): G
   return value
 }
 
+/** @param words the name of the function, and its arguments behind it */
 function callFunction(
   frame: Frame,
   name: string,
-  operands: readonly Operand[],
+  words: readonly Operand[],
   final: GoValue | undefined,
   at: number,
 ): GoValue {
   const { machine } = frame
   const found = machine.functions.get(name)
   if (found === undefined) throw new Refusal(`${JSON.stringify(name)} is not a defined function`)
-  const count = operands.length + (final === undefined ? 0 : 1)
+  machine.fuel.spend(stepsPerFunction)
+  const count = words.length - (final === undefined ? 1 : 0)
   const { least, most } = found
   if (count < least || count > most) {
     const want = most === least ? String(least) : `at least ${least}`
@@ -120,13 +127,13 @@ function callFunction(
   }
   if ('decides' in found) {
     let value: GoValue = missing
-    for (const operand of operands) {
+    for (const operand of words.slice(1)) {
       value = evaluateOperand(frame, operand)
       if (isTrue(value) === found.decides) return value
     }
     return final ?? value
   }
-  const values = operands.map((operand) => evaluateOperand(frame, operand))
+  const values = words.slice(1).map((operand) => evaluateOperand(frame, operand))
   if (final !== undefined) values.push(final)
   machine.at = at
   return found.call(values, machine.fuel)

@@ -127,6 +127,8 @@ class Executor {
     const nodes = this.#definitions.get(name)
     this.#machine.at = at
     if (nodes === undefined) throw new Refusal(`template ${JSON.stringify(name)} not defined`)
+    // Its own scope of variables.
+    this.#machine.fuel.spend(1)
     const data = pipe === undefined ? missing : evaluatePipe({ machine: this.#machine, scope, dot }, pipe)
     this.walk(nodes, data, new Scope(data, this.#machine.fuel))
   }
@@ -139,14 +141,17 @@ function* elementsOf(value: GoValue, variables: number): Generator<readonly [GoV
     case 'nil':
       return
     case 'list':
-      for (const [index, item] of (value.items ?? []).entries()) yield [intValue(index, true), item]
+      // Only who asks for positions pays for them.
+      for (const [index, item] of (value.items ?? []).entries())
+        yield [variables > 1 ? intValue(index, true) : missing, item]
       return
     case 'map':
       for (const [key, item] of value.entries ?? []) yield [stringValue(key, false), item]
       return
     case 'int':
       if (variables > 1) throw new Refusal(`can't use ${value.value} to iterate over more than one variable`)
-      for (let index = 0; index < value.value; index++) {
+      // Far more turns than are allowed are counted well enough in floating point, and comparing a `bigint` is slow.
+      for (let index = 0, count = Number(value.value); index < count; index++) {
         const number = intValue(index, value.trusted, value.type)
         yield [number, number]
       }

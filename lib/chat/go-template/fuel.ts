@@ -16,7 +16,7 @@ export class Fuel {
 
   /** For a text each character of which is looked at by itself. */
   spendOnText({ length }: string): void {
-    this.spend(length)
+    this.spend(1.5 * length)
   }
 
   /** For a text, or a list, that is read or copied as a whole. */

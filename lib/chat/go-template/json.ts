@@ -36,7 +36,7 @@ function writeJson(value: GoValue, write: Write, fuel: Fuel): void {
       // Go's encoder refuses, and Ollama goes on with nothing.
       return
     case 'string':
-      fuel.spendOnLength(64 * value.text.length)
+      fuel.spendOnLength(128 * value.text.length)
       return write(jsonString(value.text))
     case 'list':
       return writeList(value.items, write, fuel)
@@ -66,7 +66,7 @@ function writeMap({ entries }: GoMap, write: Write, fuel: Fuel): void {
   for (const [key, item] of entries) {
     if (!isFirst) write(',')
     isFirst = false
-    fuel.spendOnLength(64 * key.length)
+    fuel.spendOnLength(128 * key.length)
     write(`${jsonString(key)}:`)
     writeJson(item, write, fuel)
   }
