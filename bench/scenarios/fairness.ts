@@ -1,11 +1,12 @@
 import type { Model } from '../../lib/model/index.js'
 import { median, percentile, rate } from '../measure.js'
+import { inNormalSteps, withoutPrompt } from '../normal-steps.js'
 import { withModel } from '../opened.js'
 import { promptOf } from '../prompt.js'
 import { billionPath } from '../random-llama.js'
 import type { Bench, Findings, Scenario } from '../scenario.js'
 import { stolenMs } from '../stolen.js'
-import { timeStream } from '../stream.js'
+import { timeStream, type StreamTiming } from '../stream.js'
 
 const promptTokens = 6000
 const streamTokens = 128
@@ -41,6 +42,7 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
   const normal: number[] = []
   const longest: number[] = []
   const usual: number[] = []
+  const usualInSteps: number[] = []
   const mostInSteps: number[] = []
   const longestInSteps: number[] = []
   const longestUndisturbed: number[] = []
@@ -53,30 +55,41 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`)
     const long = await promptOf(model, promptTokens, 3 * round + 2)
-    alone.push(await prefillRate(model, long, `alone ${round}`))
+    alone.push(prefillRate(await prefill(model, long, `alone ${round}`)))
     const stream = await openStream(model, await promptOf(model, streamTokens, 3 * round + 3))
     await stream.tokens(quietTokens)
     const before = gapsOf(stream.arrivals().slice(8))
     const startedAt = performance.now()
-    beside.push(await prefillRate(model, long, `beside ${round}`))
+    const prompt = await prefill(model, long, `beside ${round}`)
     const endedAt = performance.now()
+    beside.push(prefillRate(prompt))
     await stream.tokens(stream.arrivals().length + laterTokens)
     await stream.end()
-    const behind = gapsOf(stream.arrivals().filter(({ at }) => at > endedAt)).slice(8)
-    const gaps = gapsOf(stream.arrivals().filter(({ at }) => at >= startedAt && at <= endedAt))
+    const arrivals = stream.arrivals()
+    const all = gapsOf(arrivals)
+    const own = withoutPrompt(
+      arrivals.map(({ at }) => at),
+      [...prompt.progressAt.values()],
+    )
+    const steps = inNormalSteps(lengths(all), own)
+    const isBeside = ({ at }: Gap): boolean => at >= startedAt && at <= endedAt
+    const gaps = all.filter(isBeside)
+    const inSteps = steps.filter((_, index) => isBeside(all[index]!))
+    const whole = inSteps.filter((_, index) => gaps[index]!.stolenMs === 0)
+    const behind = all.filter(({ at }) => at > endedAt).slice(8)
     normal.push(median(lengths(before)))
     longest.push(Math.max(...lengths(gaps)))
     usual.push(median(lengths(gaps)))
     later.push(median(lengths(behind)))
     longestLater.push(Math.max(...lengths(behind)))
-    const atDepth = inSteps(gaps, normal.at(-1)!, later.at(-1)!)
-    const whole = atDepth.filter((_, index) => gaps[index]!.stolenMs === 0)
-    mostInSteps.push(percentile(99, atDepth))
-    longestInSteps.push(Math.max(...atDepth))
+    usualInSteps.push(median(inSteps))
+    mostInSteps.push(percentile(99, inSteps))
+    longestInSteps.push(Math.max(...inSteps))
     longestUndisturbed.push(Math.max(...whole))
-    disturbed.push(atDepth.length - whole.length)
+    disturbed.push(inSteps.length - whole.length)
   }
-  const quiet = { name: 'its normal step', readings: normal }
+  const quiet = { name: 'its step before the prompt', readings: normal }
+  const unit = 'normal steps at the time'
   return {
     rows: [
       {
@@ -87,11 +100,12 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
         target: { of: 'ratio', atMost: 3 },
       },
       { name: 'median gap of the stream', unit: 'ms', ours: usual, beside: quiet },
-      { name: '99th percentile of its gaps', unit: 'normal steps at that depth', ours: mostInSteps },
-      { name: 'longest of its gaps', unit: 'normal steps at that depth', ours: longestInSteps },
+      { name: 'median of its gaps', unit, ours: usualInSteps },
+      { name: '99th percentile of its gaps', unit, ours: mostInSteps },
+      { name: 'longest of its gaps', unit, ours: longestInSteps, target: { of: 'value', atMost: 3 } },
       {
         name: 'longest of those in which the host took no core away',
-        unit: 'normal steps at that depth',
+        unit,
         ours: longestUndisturbed,
         target: { of: 'value', atMost: 3 },
       },
@@ -105,7 +119,8 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
       },
     ],
     notes: [
-      `the stream: a prompt of ${streamTokens} tokens; its normal step is the median gap of ${quietTokens - 8} tokens before the long prompt comes`,
+      `the stream: a prompt of ${streamTokens} tokens; its step before the prompt is the median gap of ${quietTokens - 8} tokens`,
+      'its normal step at the time: the median of the five steps nearest to the gap that carried nothing of the prompt, of which the engine makes one in 32',
       `behind the prompt: ${laterTokens} tokens of the stream alone, which has grown by as many as it had steps beside the prompt; what its longest gap is there, the machine makes`,
       `gaps in which the host took a core away: ${disturbed.join(', ')} by round, of some thousands; what is told during the next gap counts too`,
       'gaps are between the times at which its tokens reach JavaScript; the long prompt asks for progress, which delivers every step at once; before it several tokens may come together, and share the time since the last delivery',
@@ -113,9 +128,12 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
   }
 }
 
-async function prefillRate(model: Model, prompt: Int32Array, key: string): Promise<number> {
-  const timing = await timeStream(model, prompt, { maxTokens: 1, progress: true, cache: { key } })
-  return rate(prompt.length, timing.firstAt - timing.startedAt)
+function prefill(model: Model, prompt: Int32Array, key: string): Promise<StreamTiming> {
+  return timeStream(model, prompt, { maxTokens: 1, progress: true, cache: { key } })
+}
+
+function prefillRate({ startedAt, firstAt }: StreamTiming): number {
+  return rate(promptTokens, firstAt - startedAt)
 }
 
 interface Arrival {
@@ -125,6 +143,8 @@ interface Arrival {
 }
 
 interface Gap {
+  /** When it ended. */
+  readonly at: number
   readonly ms: number
   /** What the host took of the cores within it or the next one: the system may tell it late. */
   readonly stolenMs: number
@@ -167,14 +187,10 @@ async function openStream(model: Model, prompt: Int32Array): Promise<OpenStream>
   }
 }
 
-/** Each gap over the normal step of the stream as deep as it is by then: between those before and behind the prompt. */
-function inSteps(gaps: readonly Gap[], before: number, behind: number): number[] {
-  return gaps.map(({ ms }, index) => ms / (before + ((behind - before) * index) / gaps.length))
-}
-
 function gapsOf(arrivals: readonly Arrival[]): Gap[] {
   const last = arrivals.length - 1
   return arrivals.slice(1).map(({ at }, index) => ({
+    at,
     ms: at - arrivals[index]!.at,
     stolenMs: arrivals[Math.min(index + 2, last)]!.stolen - arrivals[index]!.stolen,
   }))
