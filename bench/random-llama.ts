@@ -15,18 +15,21 @@ export interface LlamaShape {
   readonly feedForward: number
 }
 
-/** Llama 3.2 1B but for its vocabulary: with the 49,152 tokens of SmolLM2 some 1.07 billion parameters. */
-export const billion: LlamaShape = { layers: 16, width: 2048, heads: 32, keyHeads: 8, feedForward: 8192 }
+/** Shapes of models that people run, by name; with the 49,152 tokens of SmolLM2 1.07 and 2.96 billion parameters. */
+export const shapes = {
+  'Llama 3.2 1B': { layers: 16, width: 2048, heads: 32, keyHeads: 8, feedForward: 8192 },
+  'Llama 3.2 3B': { layers: 28, width: 3072, heads: 24, keyHeads: 8, feedForward: 8192 },
+} as const satisfies Record<string, LlamaShape>
 
 // Beside the peers: too large for each run to write it, and of no use in the checkout.
 const folder = join(homedir(), '.cache', 'llamero-bench')
 
-/** A model of the shape of {@link billion}, written on first use (some 0.7 GB). */
-export async function billionPath(vocabularyOf: string): Promise<string> {
-  const path = join(folder, 'random-llama-1b-q4_1.gguf')
+/** A model of one of the {@link shapes}, written on first use (0.7 and 1.9 GB). */
+export async function randomLlamaPath(name: keyof typeof shapes, vocabularyOf: string): Promise<string> {
+  const path = join(folder, `random-${name.toLowerCase().replaceAll(' ', '-')}-q4_1.gguf`)
   if (existsSync(path)) return path
   await mkdir(folder, { recursive: true })
-  await writeRandomLlama(`${path}.part`, billion, vocabularyOf)
+  await writeRandomLlama(`${path}.part`, shapes[name], vocabularyOf)
   await rename(`${path}.part`, path)
   return path
 }

@@ -3,7 +3,7 @@ import { median, percentile, rate } from '../measure.js'
 import { inNormalSteps, withoutPrompt } from '../normal-steps.js'
 import { withModel } from '../opened.js'
 import { promptOf } from '../prompt.js'
-import { billionPath } from '../random-llama.js'
+import { randomLlamaPath, type shapes } from '../random-llama.js'
 import type { Bench, Findings, Scenario } from '../scenario.js'
 import { stolenMs } from '../stolen.js'
 import { timeStream, type StreamTiming } from '../stream.js'
@@ -22,17 +22,21 @@ const title = `a running stream while a prompt of ${promptTokens} tokens is comp
 /** On the model that is asked for, and where a step is long beside the moments for which a host takes a core away. */
 export const fairness: readonly Scenario[] = [
   { name: 'fairness', title, run: (bench) => measure(bench, bench.modelPath) },
-  {
-    name: 'fairness-1b',
-    title: `${title}, by a model of a billion weights`,
+  inShapeOf('fairness-1b', 'Llama 3.2 1B'),
+  inShapeOf('fairness-3b', 'Llama 3.2 3B'),
+]
+
+function inShapeOf(name: string, shape: keyof typeof shapes): Scenario {
+  return {
+    name,
+    title: `${title}, by a model in the shape of ${shape}`,
     async run(bench) {
-      const { rows, notes } = await measure(bench, await billionPath(bench.modelPath))
-      const model =
-        'the model is not the one above: random weights in the shape of Llama 3.2 1B, Q4_1 with an embedding in Q8_0, the vocabulary of the one above'
+      const { rows, notes } = await measure(bench, await randomLlamaPath(shape, bench.modelPath))
+      const model = `the model is not the one above: random weights in the shape of ${shape}, Q4_1 with an embedding in Q8_0, the vocabulary of the one above`
       return { rows, notes: [model, ...notes] }
     },
-  },
-]
+  }
+}
 
 function measure(bench: Bench, modelPath: string): Promise<Findings> {
   return withModel(modelPath, modelOptions, (model) => findings(bench, model))
