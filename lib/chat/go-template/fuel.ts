@@ -4,6 +4,9 @@ import { templateLimits } from './limits.js'
 /** UTF-16 units of text that cost one step. */
 const unitsPerStep = 256
 
+/** Steps that a UTF-16 unit costs that is looked at by itself. */
+const stepsPerUnit = 1.5
+
 /** The steps that a rendering has left. */
 export class Fuel {
   #left: number = templateLimits.steps
@@ -16,7 +19,7 @@ export class Fuel {
 
   /** For a text each character of which is looked at by itself. */
   spendOnText({ length }: string): void {
-    this.spend(1.5 * length)
+    this.spend(stepsPerUnit * length)
   }
 
   /** For a text, or a list, that is read or copied as a whole. */

@@ -4,7 +4,7 @@ export const templateLimits = {
   sourceBytes: 256 * 1024,
   /** Tokens of the source, texts and spaces included; templates that people write have some thousands. */
   tokens: 65_536,
-  /** Steps of one rendering: nodes and commands, long texts besides by their length. */
+  /** Steps of one rendering: nodes, commands and functions, texts besides by their length. */
   steps: 1_000_000,
   /** Blocks, parentheses and calls of templates inside one another, and levels of data. */
   depth: 64,
