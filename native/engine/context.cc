@@ -65,6 +65,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
                  std::shared_ptr<ThreadPools> pools)
     : model_(std::move(model)),
       options_(options),
+      abort_(abort),
       threads_(pools ? std::move(pools) : std::make_shared<ThreadPools>(options.own_kernels)),
       adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
       memory_(MemoryOf(model_->get())),
@@ -77,27 +78,46 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   if (!llama_model_has_decoder(model_->get())) {
     throw Failure("ERR_UNSUPPORTED", "This model only encodes; it can't generate text.");
   }
-  const ggml_type key = KvType(options.key_type);
-  const ggml_type value = KvType(options.value_type);
   RequireMemory(*model_, options);
-  RequireWholeBlocks(model_->get(), key);
+  RequireWholeBlocks(model_->get(), KvType(options.key_type));
+  Open(llama_context_default_params());
+  WarmUp();
+}
 
+Context::Context(const Context& cells, int64_t batch_size, ggml_backend_sched_eval_callback watch, void* data)
+    : model_(cells.model_),
+      options_(cells.options_),
+      abort_(cells.abort_),
+      threads_(cells.pools()),
+      adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
+      memory_(cells.memory_),
+      has_grid_(cells.has_grid_),
+      input_size_(cells.input_size_),
+      output_rows_(cells.output_rows_) {
+  options_.batch_size = options_.micro_batch_size = batch_size;
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = static_cast<uint32_t>(options.cells);
-  params.n_batch = static_cast<uint32_t>(std::max(options.batch_size, options.slots));
-  params.n_ubatch = static_cast<uint32_t>(std::min<int64_t>(options.micro_batch_size, params.n_batch));
-  params.n_seq_max = static_cast<uint32_t>(options.slots);
+  params.ctx_other = cells.context_.get();  // native/patches/shared-memory.patch
+  params.cb_eval = watch;
+  params.cb_eval_user_data = data;
+  Open(params);
+}
+
+void Context::Open(llama_context_params params) {
+  params.n_ctx = static_cast<uint32_t>(options_.cells);
+  params.n_batch = static_cast<uint32_t>(std::max(options_.batch_size, options_.slots));
+  params.n_ubatch = static_cast<uint32_t>(std::min<int64_t>(options_.micro_batch_size, params.n_batch));
+  params.n_seq_max = static_cast<uint32_t>(options_.slots);
   // Without it the compute buffers hold logits for a whole micro-batch, hundreds of MiB for a large vocabulary.
   params.n_outputs_max = static_cast<uint32_t>(output_rows_);
-  params.n_threads = options.threads;
-  params.n_threads_batch = options.threads;
-  params.flash_attn_type = FlashAttention(options.flash_attention);
-  params.type_k = key;
-  params.type_v = value;
+  params.n_threads = options_.threads;
+  params.n_threads_batch = options_.threads;
+  params.flash_attn_type = FlashAttention(options_.flash_attention);
+  params.type_k = KvType(options_.key_type);
+  params.type_v = KvType(options_.value_type);
   params.kv_unified = true;
   params.no_perf = true;
   params.abort_callback = ShouldAbort;
-  params.abort_callback_data = const_cast<std::atomic<bool>*>(&abort);
+  params.abort_callback_data = const_cast<std::atomic<bool>*>(&abort_);
 
   const LogCapture log;
   context_.reset(llama_init_from_model(model_->get(), params));
@@ -116,7 +136,6 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   options_.batch_size = llama_n_batch(context_.get());
   options_.micro_batch_size = llama_n_ubatch(context_.get());
   threads_.Attach(context_.get(), options_.threads);
-  WarmUp();
 }
 
 Context::~Context() {

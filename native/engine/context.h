@@ -42,6 +42,9 @@ class Context {
   /// `pools` are those of another context whose decodes take turns with these, if there is one.
   Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort,
           std::shared_ptr<ThreadPools> pools = nullptr);
+  /// One that computes into the cells of `cells`, batches of so many tokens at most, in turns with it. It is asked about
+  /// its decodes by `watch` with `data` as llama.cpp says, between operations. REQUIRES: Memory::kPlain. Throws as above.
+  Context(const Context& cells, int64_t batch_size, ggml_backend_sched_eval_callback watch, void* data);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -103,12 +106,14 @@ class Context {
   bool RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part = Part::kAll);
 
  private:
+  void Open(llama_context_params params);
   int AddRow(llama_seq_id slot, bool sample);
   void WarmUp();
   void ApplyDirections();
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
+  const std::atomic<bool>& abort_;
   ComputeThreads threads_;                      // outlive the context
   std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
   llama_context_ptr context_;
