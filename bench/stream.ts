@@ -4,8 +4,8 @@ import { rate } from './measure.js'
 /** When what of one streamed generation reached JavaScript; times as of `performance.now()`. */
 export interface StreamTiming {
   readonly startedAt: number
-  /** By number of prompt tokens computed. */
-  readonly progressAt: ReadonlyMap<number, number>
+  /** What was told of the prompt: how many of its tokens were computed, and when. */
+  readonly progress: readonly { readonly tokens: number; readonly at: number }[]
   readonly firstAt: number
   /** Tokens that came with the first part. */
   readonly firstTokens: number
@@ -26,13 +26,13 @@ export interface StreamOptions {
 export async function timeStream(model: Model, prompt: Int32Array, options: StreamOptions): Promise<StreamTiming> {
   const { maxTokens, progress = false, cache, onTokens } = options
   const sampling = { temperature: 0, ignoreEos: true, maxTokens, progress, cache }
-  const progressAt = new Map<number, number>()
+  const told: { tokens: number; at: number }[] = []
   let firstAt = 0
   let firstTokens = 0
   let tokens = 0
   const startedAt = performance.now()
   for await (const part of model.generate(prompt, sampling)) {
-    if (part.type === 'progress') progressAt.set(part.computedTokens, performance.now())
+    if (part.type === 'progress') told.push({ tokens: part.computedTokens, at: performance.now() })
     if (part.type === 'text') {
       tokens += part.tokens.length
       if (firstAt === 0) {
@@ -46,7 +46,7 @@ export async function timeStream(model: Model, prompt: Int32Array, options: Stre
       if (part.finishReason !== 'length' || part.usage.outputTokens !== maxTokens) {
         throw new Error(`${maxTokens} tokens were expected, ${part.usage.outputTokens} came (${part.finishReason}).`)
       }
-      return { startedAt, progressAt, firstAt: firstAt || endedAt, firstTokens, endedAt, tokens: maxTokens }
+      return { startedAt, progress: told, firstAt: firstAt || endedAt, firstTokens, endedAt, tokens: maxTokens }
     }
   }
   throw new Error('The stream ended without a finish part.')

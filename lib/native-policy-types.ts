@@ -105,6 +105,16 @@ export interface PlanLimits {
   readonly briefBudget: number
   /** Most proposed tokens in a step. */
   readonly draftBudget: number
+  /** Prompts beside generating sequences are computed in slices between the steps. */
+  readonly slices: boolean
+}
+
+export interface PlanRun {
+  readonly id: number
+  readonly from: number
+  readonly count: number
+  readonly sample: boolean
+  readonly draft: number
 }
 
 export interface Plan {
@@ -112,13 +122,9 @@ export interface Plan {
    * Tokens [from, from + count) of the sequence run in this step, the last `draft` of them proposed ones. Rows are
    * sampled from the last known token on, if they reach that.
    */
-  readonly runs: readonly {
-    readonly id: number
-    readonly from: number
-    readonly count: number
-    readonly sample: boolean
-    readonly draft: number
-  }[]
+  readonly runs: readonly PlanRun[]
+  /** Of prompts: computed beside this step and those that follow. Never a prompt's last token, so nothing is sampled. */
+  readonly sliced: readonly PlanRun[]
   /** Sequences that lose their cells and start over (recompute), in this order, before the runs. */
   readonly preempted: readonly number[]
 }

@@ -73,7 +73,7 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
     const all = gapsOf(arrivals)
     const own = withoutPrompt(
       arrivals.map(({ at }) => at),
-      [...prompt.progressAt.values()],
+      prompt.progress.map(({ at }) => at),
     )
     const steps = inNormalSteps(lengths(all), own)
     const isBeside = ({ at }: Gap): boolean => at >= startedAt && at <= endedAt

@@ -109,8 +109,8 @@ async function measure(bench: Bench, model: Model, inSteps: Model): Promise<Find
 
 async function prefillRate(model: Model, depth: number, tokens: number, salt: number): Promise<number> {
   const prompt = await promptOf(model, depth + tokens, salt)
-  const { startedAt, progressAt, endedAt } = await timeStream(model, prompt, { maxTokens: 1, progress: true })
-  const from = depth === 0 ? startedAt : progressAt.get(depth)
+  const { startedAt, progress, endedAt } = await timeStream(model, prompt, { maxTokens: 1, progress: true })
+  const from = depth === 0 ? startedAt : progress.find(({ tokens }) => tokens === depth)?.at
   if (from === undefined) throw new Error(`No progress part came at ${depth} tokens.`)
   return rate(tokens, endedAt - from)
 }

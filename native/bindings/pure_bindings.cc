@@ -65,17 +65,20 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
                                                                   .shared = IntegerOf(limits, "shared"),
                                                                   .prefill_budget = IntegerOf(limits, "prefillBudget"),
                                                                   .brief_budget = IntegerOf(limits, "briefBudget"),
-                                                                  .draft_budget = IntegerOf(limits, "draftBudget")});
+                                                                  .draft_budget = IntegerOf(limits, "draftBudget"),
+                                                                  .slices = BoolOf(limits, "slices")});
+    const auto to_object = [&](const PlanRun& run) {
+      auto object = Napi::Object::New(env);
+      object.Set("id", static_cast<double>(run.id));
+      object.Set("from", static_cast<double>(run.from));
+      object.Set("count", static_cast<double>(run.count));
+      object.Set("sample", run.sample);
+      object.Set("draft", static_cast<double>(run.draft));
+      return object;
+    };
     auto result = Napi::Object::New(env);
-    result.Set("runs", ToArray(env, plan.runs, [&](const PlanRun& run) {
-                 auto object = Napi::Object::New(env);
-                 object.Set("id", static_cast<double>(run.id));
-                 object.Set("from", static_cast<double>(run.from));
-                 object.Set("count", static_cast<double>(run.count));
-                 object.Set("sample", run.sample);
-                 object.Set("draft", static_cast<double>(run.draft));
-                 return object;
-               }));
+    result.Set("runs", ToArray(env, plan.runs, to_object));
+    result.Set("sliced", ToArray(env, plan.sliced, to_object));
     result.Set("preempted", ToArray(env, plan.preempted,
                                     [&](int64_t id) { return Napi::Number::New(env, static_cast<double>(id)); }));
     return result;
@@ -103,6 +106,13 @@ Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
 
 Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info) { return BudgetBy(info, PrefillBudget); }
 Napi::Value BriefBudgetOf(const Napi::CallbackInfo& info) { return BudgetBy(info, BriefBudget); }
+
+Napi::Value SliceMsOf(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&]() -> Napi::Value {
+    const auto decodes = static_cast<int64_t>(ToNumber(info[1]));
+    return Napi::Number::New(info.Env(), SliceMs(ToPace(info[0]), decodes));
+  });
+}
 
 Napi::Value PackOneStep(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

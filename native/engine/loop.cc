@@ -32,6 +32,7 @@ Loop::Loop(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draf
       speculator_(MakeDraftModel(std::move(draft_model), context_, options, abort)) {
   const int threads = context_.options().threads;
   for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
+  if (CanSlice()) slices_ = std::make_unique<SlicedDecode>(context_);
 }
 
 void Loop::Submit(int64_t id, Request request, Clock::time_point submitted) {
@@ -99,9 +100,10 @@ void Loop::TakeFromDisk() {
 void Loop::Step() {
   Plan plan = MakePlan();
   for (const int64_t id : plan.preempted) Preempt(sequences_.at(id));
-  const bool planned = !plan.runs.empty() || !plan.preempted.empty();
+  const bool planned = !plan.runs.empty() || !plan.sliced.empty() || !plan.preempted.empty();
   BeginRuns(plan);
-  if (plan.runs.empty()) {
+  if (!plan.sliced.empty()) BeginSlices(plan);
+  if (plan.runs.empty() && sliced_.empty()) {
     if (planned || AwaitsDisk()) return Publish();  // what was freed, or is read, serves the next step
     // The plan always advances the first in rank; if it can't, waiting would be for ever.
     for (auto& [id, sequence] : sequences_) {
@@ -111,31 +113,53 @@ void Loop::Step() {
     }
     return Publish();
   }
-  FillBatch(plan);
+  Announce(plan);
+  if (!sliced_.empty()) ComputeSlice(NextSliceMs(plan));
+  if (!plan.runs.empty() && !broken_) ComputeStep(plan);
+  hooks_.after_decode();
+  Publish();
+}
+
+/// Says what the coming decodes compute.
+void Loop::Announce(const Plan& plan) {
+  std::vector<int64_t> participants;
+  for (const PlanRun& run : plan.runs) participants.push_back(run.id);
+  for (const PlanRun& run : sliced_) participants.push_back(run.id);
+  hooks_.before_decode(std::move(participants));
+}
+
+void Loop::ComputeStep(const Plan& plan) {
+  FillBatch(context_, plan.runs);
   switch (TimedDecode(plan)) {
     case Context::Outcome::kDone:
-      Harvest(plan);
-      break;
+      return Harvest(plan);
     case Context::Outcome::kNoCells:
-      OnNoCells(plan);
-      break;
+      return OnNoCells(plan.runs, DraftedTokens(plan));
     case Context::Outcome::kAborted:
       for (const PlanRun& run : plan.runs) {
         cache_.Settle(sequences_.at(run.id).slot);
         Preempt(sequences_.at(run.id));
       }
-      break;
+      return;
     case Context::Outcome::kBroken:
-      Break("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
-      break;
+      return Break("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
   }
-  Publish();
 }
 
 /// Gives slots to the sequences that start, each with the prefix that the plan counted on, and makes room for all.
 void Loop::BeginRuns(Plan& plan) {
   cache_.NextStep();
-  std::erase_if(plan.runs, [&](const PlanRun& run) {
+  BeginRuns(plan.runs);
+  BeginRuns(plan.sliced);
+  if (kind_ != Context::BatchKind::kWholeMedia) {
+    StopAtMarks(plan.runs);
+    StopAtMarks(plan.sliced);
+  }
+  MakeRoom(plan);
+}
+
+void Loop::BeginRuns(std::vector<PlanRun>& runs) {
+  std::erase_if(runs, [&](const PlanRun& run) {
     Sequence& sequence = sequences_.at(run.id);
     if (sequence.slot != Sequence::kNoSlot) return false;
     KvCache::Hit hit = cache_.Find(sequence.cache_root(), sequence.tokens());
@@ -148,14 +172,11 @@ void Loop::BeginRuns(Plan& plan) {
     stats_.cached_tokens += run.from;
     return false;
   });
-  StopAtMarks(plan);
-  MakeRoom(plan);
 }
 
 /// A prefill that comes to a place where the cache wants a checkpoint ends its chunk there.
-void Loop::StopAtMarks(Plan& plan) {
-  if (kind_ == Context::BatchKind::kWholeMedia) return;
-  for (PlanRun& run : plan.runs) {
+void Loop::StopAtMarks(std::vector<PlanRun>& runs) {
+  for (PlanRun& run : runs) {
     const llama_seq_id slot = sequences_.at(run.id).slot;
     const auto [first, last] = branches_.equal_range(run.id);
     for (auto branch = first; branch != last; ++branch) cache_.Mark(slot, branch->second);
@@ -167,10 +188,10 @@ void Loop::StopAtMarks(Plan& plan) {
   }
 }
 
-void Loop::FillBatch(const Plan& plan) {
-  context_.ClearBatch(kind_);
+void Loop::FillBatch(Context& context, const std::vector<PlanRun>& runs) {
+  context.ClearBatch(kind_);
   rows_.clear();
-  for (const PlanRun& run : plan.runs) {
+  for (const PlanRun& run : runs) {
     const Sequence& sequence = sequences_.at(run.id);
     const Medium::Span* media = sequence.MediaAt(run.from);
     const int64_t known = run.from + run.count - run.draft;
@@ -178,20 +199,17 @@ void Loop::FillBatch(const Plan& plan) {
     for (int64_t at = run.from; at < run.from + run.count; at++) {
       const bool sample = run.sample && at + 1 >= known;
       const llama_token token = at < known ? sequence.tokens()[at] : sequence.draft()[static_cast<size_t>(at - known)];
-      const int row = media != nullptr ? context_.AddToBatch(*media->chunk, at - media->begin,
-                                                             sequence.PositionOf(media->begin), sequence.slot, sample)
-                                       : context_.AddToBatch(token, at - skipped, sequence.slot, sample);
+      const int row = media != nullptr ? context.AddToBatch(*media->chunk, at - media->begin,
+                                                            sequence.PositionOf(media->begin), sequence.slot, sample)
+                                       : context.AddToBatch(token, at - skipped, sequence.slot, sample);
       if (sample) rows_.try_emplace(run.id, row);
     }
   }
 }
 
 Context::Outcome Loop::TimedDecode(const Plan& plan) {
-  std::vector<int64_t> participants;
-  for (const PlanRun& run : plan.runs) participants.push_back(run.id);
   const auto& adapters = sequences_.at(plan.runs.front().id).adapters();
   const bool changed = context_.SetAdapters(adapters);
-  hooks_.before_decode(std::move(participants));
   decode_started_ = Clock::now();
   if (last_decode_ended_ != Clock::time_point{}) {
     stats_.between_decodes_ms += MillisecondsBetween(last_decode_ended_, decode_started_);
@@ -204,7 +222,6 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
     // An exception from inside llama.cpp leaves its state unknown: the same as a failed compute.
   }
   last_decode_ended_ = Clock::now();
-  hooks_.after_decode();
   turns_.Ran(adapters->key(), decode_started_, last_decode_ended_);
   const double milliseconds = MillisecondsBetween(decode_started_, last_decode_ended_);
   stats_.steps++;
@@ -230,13 +247,7 @@ void Loop::Harvest(const Plan& plan) {
   for (const PlanRun& run : plan.runs) {
     const auto position = sequences_.find(run.id);
     Sequence& sequence = position->second;
-    const int64_t known = run.count - run.draft;
-    sequence.Computed(known, decode_started_);
-    cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(run.from, known));
-    // Also what is computed anew after its cells were lost. Beyond the prompt a run of one token is a decode.
-    const bool prompt = known > 1 || !run.sample || run.from < sequence.prompt_size();
-    stats_.prompt_tokens += prompt ? known : 0;
-    if (sequence.wants_progress()) NewsOf(run.id).prompt_tokens = sequence.computed();
+    Computed(run, sequence, decode_started_);
     if (!run.sample) continue;
     News& news = NewsOf(run.id);
     try {
@@ -257,6 +268,16 @@ void Loop::Harvest(const Plan& plan) {
   LearnFromDrafts(plan, stats_.accepted_tokens - accepted_before);
 }
 
+void Loop::Computed(const PlanRun& run, Sequence& sequence, Clock::time_point started) {
+  const int64_t known = run.count - run.draft;
+  sequence.Computed(known, started);
+  cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(run.from, known));
+  // Also what is computed anew after its cells were lost. Beyond the prompt a run of one token is a decode.
+  const bool prompt = known > 1 || !run.sample || run.from < sequence.prompt_size();
+  stats_.prompt_tokens += prompt ? known : 0;
+  if (sequence.wants_progress()) NewsOf(run.id).prompt_tokens = sequence.computed();
+}
+
 /// Its tokens have changed. Moving its cells along would move them for everybody who shares them, and recurrent states
 /// can't be moved at all, so they are computed again, from what the cache has of them.
 void Loop::StartOver(Sequence& sequence) {
@@ -266,13 +287,13 @@ void Loop::StartOver(Sequence& sequence) {
 }
 
 /// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.
-void Loop::OnNoCells(const Plan& plan) {
-  Sequence& last = sequences_.at(plan.runs.back().id);
-  drafts_held_ = DraftedTokens(plan) > 0;
+void Loop::OnNoCells(const std::vector<PlanRun>& runs, int64_t drafted) {
+  Sequence& last = sequences_.at(runs.back().id);
+  drafts_held_ = drafted > 0;
   if (drafts_held_) return;  // perhaps they were too much
-  if (plan.runs.size() > 1 || last.computed() > 0) {
+  if (runs.size() > 1 || last.computed() > 0) {
     Preempt(last);
-    if (plan.runs.size() > 1) return;
+    if (runs.size() > 1) return;
   }
   Fail(last, "ERR_CONTEXT_FULL", "The model's memory has no room for this request; shorten it or raise contextSize.");
 }
@@ -280,6 +301,7 @@ void Loop::OnNoCells(const Plan& plan) {
 /// Its tokens stay as a prefix that gives way when room is needed; if they are still there, it goes on from them.
 void Loop::Preempt(Sequence& sequence) {
   if (sequence.slot == Sequence::kNoSlot) return;
+  DropSlicesOf(sequence.id());
   cache_.Release(sequence.slot);
   sequence.Forget();
   speculator_.Forget(sequence.id());
@@ -296,6 +318,7 @@ void Loop::Fail(Sequence& sequence, const std::string& code, const std::string& 
 
 void Loop::Remove(Sequences::iterator position) {
   const Sequence& sequence = position->second;
+  DropSlicesOf(sequence.id());
   if (sequence.slot != Sequence::kNoSlot) {
     cache_.Release(sequence.slot, sequence.session());
   }

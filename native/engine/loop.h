@@ -14,6 +14,7 @@
 #include "engine/plan.h"
 #include "engine/prefill_budget.h"
 #include "engine/sequence.h"
+#include "engine/sliced_decode.h"
 #include "engine/speculator.h"
 #include "engine/threads.h"
 
@@ -116,15 +117,28 @@ class Loop {
   bool WaitsForPrefix(const Sequence& sequence, int64_t reusable, const std::vector<const Sequence*>& leaders);
   bool WaitsForDisk(Sequence& sequence, int64_t reusable);
   void BeginRuns(Plan& plan);
-  void StopAtMarks(Plan& plan);
+  void BeginRuns(std::vector<PlanRun>& runs);
+  void StopAtMarks(std::vector<PlanRun>& runs);
   void MakeRoom(Plan& plan);
-  void FillBatch(const Plan& plan);
+  void Announce(const Plan& plan);
+  void FillBatch(Context& context, const std::vector<PlanRun>& runs);
+  void ComputeStep(const Plan& plan);
   Context::Outcome TimedDecode(const Plan& plan);
   void Learn(const Plan& plan, double milliseconds);
   void Harvest(const Plan& plan);
   void Advance(const PlanRun& run, Sequence& sequence, News& news);
   void LearnFromDrafts(const Plan& plan, int64_t accepted);
-  void OnNoCells(const Plan& plan);
+  void OnNoCells(const std::vector<PlanRun>& runs, int64_t drafted);
+  void Computed(const PlanRun& run, Sequence& sequence, Clock::time_point started);
+  // loop_slices.cc
+  bool CanSlice() const;
+  int64_t TokensInSlices() const;
+  void AddSliced(PlanSequence& candidate) const;
+  void BeginSlices(const Plan& plan);
+  double NextSliceMs(const Plan& plan);
+  void ComputeSlice(double milliseconds);
+  void EndSlices(Context::Outcome outcome);
+  void DropSlicesOf(int64_t id);
   void StartOver(Sequence& sequence);
   void Preempt(Sequence& sequence);
   void Fail(Sequence& sequence, const std::string& code, const std::string& message);
@@ -146,6 +160,11 @@ class Loop {
   std::vector<News> news_;
   std::array<ThreadState, 5> threads_;  // by the size of the step
   PrefillPace pace_;
+  std::unique_ptr<SlicedDecode> slices_;
+  std::vector<PlanRun> sliced_;  // what it computes
+  Clock::time_point slices_began_{};
+  double slices_ms_ = 0;          // of the decode
+  int64_t steps_with_slice_ = 0;  // since the last one without
   Speculator speculator_;
   Context::BatchKind kind_ = Context::BatchKind::kTokens;  // of the last step
   bool drafts_held_ = false;                               // for one step

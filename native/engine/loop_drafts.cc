@@ -49,6 +49,8 @@ bool Loop::ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates
 void Loop::MakeRoom(Plan& plan) {
   int64_t cells = 0;
   for (const PlanRun& run : plan.runs) cells += run.count - run.draft;
+  for (const PlanRun& run : plan.sliced) cells += run.count;
+  cells += TokensInSlices();  // taken, but not the cache's yet
   cache_.MakeRoom(cells);
   int64_t left = std::max<int64_t>(0, context_.options().cells - cache_.cells() - cells);
   for (PlanRun& run : plan.runs) {

@@ -22,7 +22,8 @@ int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
 /// cells, another can: at least that of the first in rank.
 Plan Loop::MakePlan() {
   const ContextOptions& context = context_.options();
-  const bool drafts = context_.memory() == Context::Memory::kPlain && !std::exchange(drafts_held_, false);
+  const bool drafts =
+      context_.memory() == Context::Memory::kPlain && !std::exchange(drafts_held_, false) && sliced_.empty();
   const int64_t draft_budget = drafts ? context_.output_rows() - context.max_sequences : 0;
   std::vector<PlanSequence> candidates = Candidates();
   std::map<std::string, int> present;
@@ -31,6 +32,8 @@ Plan Loop::MakePlan() {
     const auto [entry, added] = present.try_emplace(sequences_.at(candidate.id).adapters()->key(), candidate.priority);
     entry->second = std::max(entry->second, candidate.priority);
   }
+  // Nobody waits for a step, so what is in slices is computed to its end before anything else begins.
+  if (!sliced_.empty() && LimitsOf(candidates).decodes == 0) return {};
   Plan fallback;
   const std::vector<Context::BatchKind> kinds = KindsOf(candidates);
   for (const std::string& adapters : turns_.Order(present, Clock::now())) {
@@ -75,7 +78,8 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
   bool delays = false;  // somebody who generates waits for the step
   for (PlanSequence& candidate : candidates) {
     own += candidate.own;
-    candidate.waits = sequences_.at(candidate.id).adapters()->key() != adapters || KindOf(candidate) != kind;
+    candidate.waits =
+        candidate.waits || sequences_.at(candidate.id).adapters()->key() != adapters || KindOf(candidate) != kind;
     delays = delays || (candidate.generating && candidate.waits && !candidate.parked);
   }
   BudgetLimits limits = LimitsOf(candidates);
@@ -84,10 +88,13 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
   PlanLimits plan_limits{.batch_size = context.batch_size,
                          .max_sequences = context.max_sequences,
                          .cells = context.cells,
-                         .shared = cache_.live_cells() - own,
+                         .shared = cache_.live_cells() + TokensInSlices() - own,
                          .prefill_budget = PrefillBudget(pace_, limits),
                          .brief_budget = BriefBudget(pace_, limits),
-                         .draft_budget = draft_budget};
+                         .draft_budget = draft_budget,
+                         .slices = slices_ != nullptr && kind == Context::BatchKind::kTokens};
+  if (plan_limits.slices && limits.decodes > 0)
+    plan_limits.prefill_budget = sliced_.empty() ? SlicedDecode::kTokens : 0;
   if (kind == Context::BatchKind::kWholeMedia) {
     plan_limits.batch_size = std::min(context.batch_size, context.micro_batch_size);  // none may be cut in two
   } else if (kind == Context::BatchKind::kMedia && delays) {
@@ -113,6 +120,7 @@ std::vector<PlanSequence> Loop::Candidates() {
     }
     candidates.push_back(sequence.Planned());
     candidates.back().own = cache_.OwnCells(sequence.slot);
+    AddSliced(candidates.back());
     PlaceBoundary(candidates.back());
     if (!sequence.parked() && candidates.back().known - candidates.back().computed > 1) leaders.push_back(&sequence);
   }

@@ -41,8 +41,9 @@ class Planner {
     for (size_t i = 0; i < sequences_.size(); i++) {
       if (!sequences_[i].waits && IsDecode(sequences_[i]) && Run(i, 1) > 0) decodes.push_back(i);
     }
-    RunPrompts(plan_.runs.empty() ? batch_left_ : limits_.prefill_budget);
-    if (plan_.runs.size() == decodes.size()) AddDrafts(decodes);
+    const bool alone = plan_.runs.empty();
+    RunPrompts(alone ? batch_left_ : limits_.prefill_budget, !alone && limits_.slices);
+    if (plan_.runs.size() == decodes.size() && plan_.sliced.empty()) AddDrafts(decodes);
     return std::move(plan_);
   }
 
@@ -75,14 +76,32 @@ class Planner {
     }
     const int64_t count = std::min({std::max(wanted, least), batch_left_, free_cells_, ToBoundary(sequence)});
     plan_.runs.push_back({sequence.id, sequence.computed, count, count == Gap(sequence), 0});
-    free_cells_ -= count;
     batch_left_ -= count;
-    sequence.computed += count;
-    sequence.own += count;
+    Occupy(sequence, count);
     return count;
   }
 
-  void RunPrompts(int64_t budget) {
+  /// The same beside the step, and never the last token. It takes nothing from the batch, but overtakes nobody that
+  /// finds no place in it.
+  int64_t Slice(size_t i, int64_t wanted) {
+    PlanSequence& sequence = sequences_[i];
+    if (batch_left_ == 0 || wanted <= 0) return 0;
+    while (free_cells_ < 1) {
+      if (!PreemptBelow(i)) return 0;
+    }
+    const int64_t count = std::min({wanted, free_cells_, ToBoundary(sequence), Gap(sequence) - 1});
+    plan_.sliced.push_back({sequence.id, sequence.computed, count, false, 0});
+    Occupy(sequence, count);
+    return count;
+  }
+
+  void Occupy(PlanSequence& sequence, int64_t cells) {
+    free_cells_ -= cells;
+    sequence.computed += cells;
+    sequence.own += cells;
+  }
+
+  void RunPrompts(int64_t budget, bool slices) {
     int64_t done = 0;
     int held = std::numeric_limits<int>::min();  // priority of the first that gets nothing
     for (size_t i = 0; i < sequences_.size(); i++) {
@@ -90,7 +109,8 @@ class Planner {
       if (sequences_[i].waits || gap == 0 || !(IsPrefill(sequences_[i]) || admitted_[i])) continue;
       const int64_t room = std::min(limits_.brief_budget - done, batch_left_);
       const bool brief = admitted_[i] && gap <= room && sequences_[i].priority >= held;
-      const int64_t ran = Run(i, brief ? gap : std::min(gap, budget - done));
+      const int64_t part = std::min(gap, budget - done);
+      const int64_t ran = slices && !brief && gap > 1 ? Slice(i, part) : Run(i, brief ? gap : part);
       if (ran == 0) held = std::max(held, sequences_[i].priority);
       done += ran;
     }
@@ -124,8 +144,8 @@ class Planner {
   bool Preemptible(size_t i) const {
     const PlanSequence& sequence = sequences_[i];
     if (sequence.computed == 0 || admitted_[i]) return false;
-    return std::none_of(plan_.runs.begin(), plan_.runs.end(),
-                        [&](const PlanRun& run) { return run.id == sequence.id; });
+    const auto is_its = [&](const PlanRun& run) { return run.id == sequence.id; };
+    return std::ranges::none_of(plan_.runs, is_its) && std::ranges::none_of(plan_.sliced, is_its);
   }
 
   void Preempt(size_t i) {

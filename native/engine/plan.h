@@ -31,6 +31,7 @@ struct PlanLimits {
   int64_t prefill_budget = 0;  // prompt tokens of a step that also carries generating sequences
   int64_t brief_budget = 0;    // and of prompts that are computed whole within it, the former included
   int64_t draft_budget = 0;    // proposed tokens of a step
+  bool slices = false;         // prompts beside generating sequences are computed in slices between the steps
 };
 
 /// Tokens [from, from + count) of a sequence, the last `draft` of them proposed ones. From the last known token on every
@@ -45,6 +46,7 @@ struct PlanRun {
 
 struct Plan {
   std::vector<PlanRun> runs;
+  std::vector<PlanRun> sliced;     // of prompts: computed beside this step and those that follow; no row is sampled
   std::vector<int64_t> preempted;  // lose their cells before the runs and start over later
 };
 
@@ -56,8 +58,9 @@ int64_t DraftedTokens(const Plan& plan);
 ///
 /// Policy: sequences that lack one token (they generate) go first, then prompts by priority and arrival; while
 /// somebody generates, prompts share `prefill_budget`; but one that can begin and end within `brief_budget` does, and
-/// may overtake those of its priority that are computed in parts: a tail behind a shared prefix is not worth parts. A sequence is admitted when its whole prompt fits into the cells
-/// left, and for its sake those lose theirs that are parked or of lower priority, running or not. When cells run short
+/// may overtake those of its priority that are computed in parts: a tail behind a shared prefix is not worth parts. With
+/// `slices` the parts are no runs of the step but sliced ones, all of a prompt but its last token, which is a run of its
+/// own later. A sequence is admitted when its whole prompt fits into the cells left, and for its sake those lose theirs that are parked or of lower priority, running or not. When cells run short
 /// later, the lowest in rank lose theirs: parked before running, low priority before high, late before early. Hence the
 /// first in rank always advances, and nobody starves.
 ///

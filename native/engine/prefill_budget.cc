@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kStretch = 1.6;
 constexpr double kLeastStretch = 1.5;
+constexpr double kSlice = 0.5;
 constexpr double kBrief = 2;
 constexpr int64_t kRefreshSteps = 31;
 constexpr double kFollow = 0.5;
@@ -132,5 +133,7 @@ int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits) {
   if (pace.mixed_steps >= kRefreshSteps || pace.token_ms == 0 || IsMuchDeeper(limits.deepest, pace)) return 0;
   return std::min(static_cast<int64_t>(kBrief * limits.added_ms / TokenMs(pace)), limits.most);
 }
+
+double SliceMs(const PrefillPace& pace, int64_t decodes) { return kSlice * DecodeMs(pace, decodes); }
 
 }  // namespace llamero

@@ -61,4 +61,9 @@ int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits);
 /// none: what a step of decodes costs changes with its neighbours and the cells in use, and is only seen alone.
 int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits);
 
+/// How long prompts may be computed before each step of `decodes` running streams where that goes in slices
+/// (engine/sliced_decode.h), in ms; 0: not known yet. A third of the time is the prompts', so that a stream's steps come
+/// half as far apart again as alone.
+double SliceMs(const PrefillPace& pace, int64_t decodes);
+
 }  // namespace llamero

@@ -43,6 +43,8 @@ export class Inbox {
   readonly calls: readonly number[]
   readonly take: (news: NativeNews[]) => void
   text(id: number): string
+  /** Prompt tokens said to be computed, in order, of a request that asked for its progress. */
+  progress(id: number): readonly number[]
   finish(id: number): NativeFinish | undefined
   /** Resolves with the text once the request has ended. */
   ended(id: number): Promise<string>

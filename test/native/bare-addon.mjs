@@ -136,11 +136,13 @@ export class Inbox {
   calls = []
   #texts = new Map()
   #finishes = new Map()
+  #progress = new Map()
   #waiting = []
 
   take = (news) => {
     this.calls.push(news.length)
-    for (const { id, text, tokens, finish } of news) {
+    for (const { id, text, tokens, promptTokens, finish } of news) {
+      if (promptTokens !== undefined) this.#progress.set(id, [...this.progress(id), promptTokens])
       this.#texts.set(id, this.text(id) + text)
       this.tokens.set(id, (this.tokens.get(id) ?? 0) + tokens.length)
       if (finish !== undefined) this.#finishes.set(id, finish)
@@ -153,6 +155,10 @@ export class Inbox {
 
   text(id) {
     return this.#texts.get(id) ?? ''
+  }
+
+  progress(id) {
+    return this.#progress.get(id) ?? []
   }
 
   finish(id) {

@@ -35,6 +35,7 @@ describe('among requests of one priority, with cells for all', () => {
     prefillBudget: 8,
     briefBudget: 0,
     draftBudget: 0,
+    slices: false,
   }
   const jobs = fc.array(job(150, 60), { minLength: 1, maxLength: 16 }).map(inOrder)
 
@@ -81,6 +82,7 @@ describe('while short requests of the same priority keep arriving', () => {
             prefillBudget: 8,
             briefBudget: 0,
             draftBudget: 0,
+            slices: false,
           }
           const others = crowd(150, prompt, outputs)
           const long: Job = { ...calm, arrival: at, prompt: 120, outputs: 8 }
@@ -107,6 +109,7 @@ describe('while short requests of the same priority keep arriving', () => {
       prefillBudget: 8,
       briefBudget: 0,
       draftBudget: 0,
+      slices: false,
     }
     const jobs = [{ ...calm, arrival: 0, prompt: 40, outputs: 40 }, ...crowd(200, 10, 10)]
     const { steps, ended } = simulate({ limits, jobs }, 100_000)
@@ -128,6 +131,7 @@ describe('among priorities', () => {
       prefillBudget: 8,
       briefBudget: 12,
       draftBudget: 0,
+      slices: false,
     }
     const prioritised = job(40, 20).chain((base) =>
       fc.constantFrom(0, 1, 2).map((priority): Job => ({ ...base, priority })),
@@ -161,6 +165,7 @@ describe('among priorities', () => {
       prefillBudget: 8,
       briefBudget: 12,
       draftBudget: 0,
+      slices: false,
     }
     const high: Job = { ...calm, arrival: 20, prompt: 30, outputs: 15, priority: 9 }
     fc.assert(

@@ -1,5 +1,5 @@
 import { nativeAddon } from '../../lib/native.js'
-import type { Plan, PlanLimits, PlanSequence } from '../../lib/native.js'
+import type { Plan, PlanLimits, PlanRun, PlanSequence } from '../../lib/native.js'
 
 export interface Job {
   readonly arrival: number
@@ -16,6 +16,8 @@ export interface Job {
 
 export interface World {
   readonly limits: PlanLimits
+  /** Steps that go by until what was sliced is computed. @default 1 */
+  readonly sliceSteps?: number
   readonly jobs: readonly Job[]
 }
 
@@ -31,6 +33,7 @@ interface Live {
 export interface Step {
   readonly time: number
   readonly sequences: readonly PlanSequence[]
+  readonly limits: PlanLimits
   readonly plan: Plan
 }
 
@@ -44,13 +47,14 @@ export interface Simulation {
 }
 
 /** An engine without a model over the plan function: what `Loop` does to its sequences, in its order. */
-export function simulate({ limits, jobs }: World, mostSteps: number): Simulation {
+export function simulate({ limits: given, sliceSteps = 1, jobs }: World, mostSteps: number): Simulation {
   const addon = nativeAddon()
   const live = new Map<number, Live>()
   const ended = new Map<number, number>()
   const cancelled = new Set<number>()
   const steps: Step[] = []
   const events: number[] = []
+  let slices: { readonly runs: readonly PlanRun[]; left: number } | undefined
   for (let time = 0; steps.length < mostSteps; time++) {
     for (const [id, job] of jobs.entries()) {
       if (job.arrival === time) {
@@ -60,19 +64,33 @@ export function simulate({ limits, jobs }: World, mostSteps: number): Simulation
       if (job.cancelAfter !== undefined && job.arrival + job.cancelAfter === time && live.delete(id)) {
         cancelled.add(id)
         events.push(time)
+        if (slices?.runs.some((run) => run.id === id)) slices = undefined
       }
     }
     for (const sequence of live.values()) if (sequence.parkedUntil === time) events.push(time)
-    const sequences = [...live.values()].map((sequence) => planned(sequence, time, limits.cells))
+    const sequences = [...live.values()].map((sequence) => planned(sequence, time, given.cells, slices?.runs ?? []))
     const running = sequences.some(({ parked }) => !parked)
     if (!running && [...live.values()].every(({ parkedUntil }) => parkedUntil === Infinity)) {
       if (jobs.every(({ arrival }) => arrival < time)) break
     }
     if (!running) continue
+    if (slices !== undefined && !sequences.some(lacksOne)) slices.left = 0
+    if (slices?.left === 0) {
+      for (const { id, count } of slices.runs) get(live, id).computed += count
+      slices = undefined
+      time--
+      continue
+    }
+    const limits = { ...given, prefillBudget: slices === undefined ? given.prefillBudget : 0 }
     const plan = addon.planStep(sequences, limits)
-    steps.push({ time, sequences, plan })
-    if (plan.runs.length === 0) break
-    for (const id of plan.preempted) get(live, id).computed = 0
+    steps.push({ time, sequences, limits, plan })
+    if (plan.runs.length === 0 && slices === undefined) break
+    for (const id of plan.preempted) {
+      get(live, id).computed = 0
+      if (slices?.runs.some((run) => run.id === id)) slices = undefined
+    }
+    if (plan.sliced.length > 0) slices = { runs: plan.sliced, left: sliceSteps }
+    if (slices !== undefined) slices.left -= 1
     for (const { id, count, sample, draft } of plan.runs) {
       const sequence = get(live, id)
       const accepted = (time + id) % (draft + 1)
@@ -81,7 +99,7 @@ export function simulate({ limits, jobs }: World, mostSteps: number): Simulation
       const before = sequence.generated
       sequence.known += 1 + accepted
       sequence.generated += 1 + accepted
-      if (sequence.generated === sequence.job.outputs || sequence.known > limits.cells) {
+      if (sequence.generated === sequence.job.outputs || sequence.known > given.cells) {
         live.delete(id)
         ended.set(id, sequence.generated)
         events.push(time)
@@ -96,9 +114,15 @@ export function simulate({ limits, jobs }: World, mostSteps: number): Simulation
   return { steps, ended, cancelled, events }
 }
 
-function planned(live: Live, time: number, cells: number): PlanSequence {
-  const { id, job, known, computed, generated, parkedUntil } = live
-  const generates = generated > 0 && known - computed === 1 && computed > 0
+function lacksOne({ parked, waits, known, computed }: PlanSequence): boolean {
+  return !parked && !waits && computed > 0 && known - computed === 1
+}
+
+function planned(live: Live, time: number, cells: number, slices: readonly PlanRun[]): PlanSequence {
+  const { id, job, known, generated, parkedUntil } = live
+  const sliced = slices.find((run) => run.id === id)
+  const computed = live.computed + (sliced?.count ?? 0)
+  const generates = generated > 0 && sliced === undefined && known - computed === 1 && computed > 0
   return {
     id,
     known,
@@ -107,7 +131,7 @@ function planned(live: Live, time: number, cells: number): PlanSequence {
     reusable: 0,
     taken: 0,
     parked: parkedUntil > time,
-    waits: false,
+    waits: sliced !== undefined,
     priority: job.priority,
     arrival: id,
     generating: generated > 0,

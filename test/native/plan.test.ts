@@ -12,6 +12,7 @@ const limits: PlanLimits = {
   prefillBudget: 16,
   briefBudget: 0,
   draftBudget: 20,
+  slices: false,
 }
 
 function sequence(id: number, known: number, computed: number, more: Partial<PlanSequence> = {}): PlanSequence {
@@ -250,9 +251,14 @@ const world: fc.Arbitrary<World> = fc
     prefillBudget: fc.integer({ min: 1, max: 64 }),
     briefBudget: fc.constantFrom(0, 10, 64),
     draftBudget: fc.constantFrom(0, 5, 64),
+    slices: fc.boolean(),
   })
   .chain((given) =>
-    fc.record({ limits: fc.constant(given), jobs: fc.array(job(given.cells), { minLength: 1, maxLength: 14 }) }),
+    fc.record({
+      limits: fc.constant(given),
+      sliceSteps: fc.integer({ min: 1, max: 6 }),
+      jobs: fc.array(job(given.cells), { minLength: 1, maxLength: 14 }),
+    }),
   )
 
 /** Much cheaper than `expect`, which matters some hundred thousand times. */
@@ -260,20 +266,20 @@ function must(holds: boolean, rule: string): void {
   if (!holds) throw new Error(rule)
 }
 
-function checkStep({ sequences, plan: { runs, preempted } }: Step, given: PlanLimits): void {
+function checkStep({ sequences, limits: given, plan: { runs, sliced, preempted } }: Step): void {
   const bare = nativeAddon().planStep(
     sequences.map((each) => ({ ...each, draft: 0 })),
     given,
   )
   const known = runs.map((run) => ({ ...run, count: run.count - run.draft, draft: 0 }))
   must(
-    JSON.stringify({ runs: known, preempted }) === JSON.stringify(bare),
+    JSON.stringify({ runs: known, sliced, preempted }) === JSON.stringify(bare),
     'drafts change nothing about what else is done',
   )
   const computed = new Map(sequences.map((each) => [each.id, preempted.includes(each.id) ? 0 : each.computed]))
   const byId = new Map(sequences.map((each) => [each.id, each]))
-  const ran = new Set(runs.map(({ id }) => id))
-  must(ran.size === runs.length, 'a sequence has one run at most')
+  const ran = new Set([...runs, ...sliced].map(({ id }) => id))
+  must(ran.size === runs.length + sliced.length, 'a sequence has one run at most')
   must(new Set(preempted).size === preempted.length, 'a sequence is preempted once at most')
   for (const id of preempted) must((byId.get(id)?.computed ?? 0) > 0, 'only who holds cells is preempted')
   for (const { id, from, count, sample, draft } of runs) {
@@ -286,29 +292,47 @@ function checkStep({ sequences, plan: { runs, preempted } }: Step, given: PlanLi
     must(draft >= 0 && draft <= proposed && (draft === 0 || sample), 'no more is drafted than was proposed')
     computed.set(id, from + count)
   }
+  for (const { id, from, count, sample, draft } of sliced) {
+    const { known, parked, waits } = byId.get(id) as PlanSequence
+    must(given.slices && !parked && !waits && !preempted.includes(id), 'what is sliced could run')
+    must(count > 0 && from === computed.get(id), 'a slice begins where the last run ended')
+    must(!sample && draft === 0 && from + count < known, 'a last token is never sliced')
+    computed.set(id, from + count)
+  }
   const sum = (counts: Iterable<number>) => [...counts].reduce((total, count) => total + count, 0)
   const batch = sum(runs.map(({ count }) => count))
   const drafted = sum(runs.map(({ draft }) => draft))
   const cells = sum(computed.values())
-  must(batch > 0, 'whoever can run advances somebody')
+  const inSlices = sequences.some(({ waits }) => waits)
+  must(batch > 0 || inSlices, 'whoever can run advances somebody')
   must(batch <= given.batchSize, 'the batch is kept')
   must(cells <= given.cells, 'the cells are kept')
   must(drafted <= given.draftBudget, 'the budget of drafts is kept')
   must([...computed.values()].filter((count) => count > 0).length <= given.maxSequences, 'the slots are kept')
 
-  const waiting = sequences.filter(({ id, parked }) => !parked && !ran.has(id) && !preempted.includes(id))
+  const waiting = sequences.filter(
+    ({ id, parked, waits }) => !parked && !waits && !ran.has(id) && !preempted.includes(id),
+  )
   const lacksOne = ({ known, computed: done }: PlanSequence) => done > 0 && known - done === 1
   const decodes = runs.filter(({ id }) => lacksOne(byId.get(id) as PlanSequence))
   const prefills = runs.filter((run) => !decodes.includes(run))
   if (waiting.some(lacksOne)) must(batch === given.batchSize || cells === given.cells, 'decodes go first')
-  if (prefills.length > 0) must(drafted === 0, 'drafts run in steps without prompts')
+  if (prefills.length > 0 || sliced.length > 0) must(drafted === 0, 'drafts run in steps without prompts')
   const whole = (run: Plan['runs'][number]) =>
     sequences.some(({ id, computed }) => id === run.id && computed === 0) && run.sample
-  const parts = sum(prefills.filter((run) => !whole(run)).map(({ count }) => count))
+  if (sliced.length > 0) must(decodes.length > 0, 'what nobody waits beside is not sliced')
+  if (given.slices && decodes.length > 0) {
+    must(
+      prefills.every((run) => whole(run) || run.count === 1),
+      'parts of prompts are sliced',
+    )
+  }
+  const parts = sum([...prefills.filter((run) => !whole(run)), ...sliced].map(({ count }) => count))
   if (decodes.length > 0) must(parts <= given.prefillBudget, 'the budget is kept')
   const most = Math.max(given.prefillBudget, given.briefBudget)
-  if (decodes.length > 0) must(sum(prefills.map(({ count }) => count)) <= most, 'the budget of whole prompts is kept')
-  for (const run of prefills) {
+  if (decodes.length > 0)
+    must(sum([...prefills, ...sliced].map(({ count }) => count)) <= most, 'the budget of whole prompts is kept')
+  for (const run of [...prefills, ...sliced]) {
     const ranked = byId.get(run.id) as PlanSequence
     for (const other of waiting.filter((each) => ranksBefore(each, ranked))) {
       const overtakes = whole(run) && other.priority === ranked.priority
@@ -328,7 +352,7 @@ describe('an engine over the plan', () => {
       fc.property(world, (given) => {
         const work = given.jobs.reduce((sum, { prompt, outputs }) => sum + prompt + outputs, 0)
         const { steps, ended, cancelled, events } = simulate(given, 100_000)
-        for (const step of steps) checkStep(step, given.limits)
+        for (const step of steps) checkStep(step)
 
         for (const [id, { prompt, outputs, parks }] of given.jobs.entries()) {
           const forever = parks.some(({ after, steps: duration }) => duration === Infinity && after < outputs)
