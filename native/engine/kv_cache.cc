@@ -162,6 +162,8 @@ void KvCache::Settle(llama_seq_id slot) {
   tree_.Truncate(slot, 0);
 }
 
+void KvCache::DropRest(llama_seq_id slot) { context_.Truncate(slot, Position(slot, tree_.Length(slot))); }
+
 void KvCache::Release(llama_seq_id slot, int64_t session) {
   marks_.erase(slot);
   if (tree_.Length(slot) == 0) return Free(slot);
@@ -175,7 +177,7 @@ void KvCache::TrimIdle(size_t spared) {
 }
 
 void KvCache::MakeRoom(int64_t cells) {
-  while (context_.options().cells - tree_.cells() < cells) {
+  while (free_cells() < cells) {
     const auto oldest = tree_.Oldest(true);
     if (!oldest) return;
     Evict(*oldest);

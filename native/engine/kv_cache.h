@@ -65,6 +65,11 @@ class KvCache {
   /// The request has ended or was preempted: its tokens are kept as a prefix for others while there is room, or for its
   /// session, in place of what was kept for that before.
   void Release(llama_seq_id slot, int64_t session = 0);
+  /// What llama.cpp may have computed of text behind the tokens of a slot is dropped, and nothing else. REQUIRES:
+  /// Memory::kPlain.
+  void DropRest(llama_seq_id slot);
+  /// So many cells are taken by a decode that has begun and not ended; none of them is in the tree.
+  void Reserve(int64_t cells) { reserved_ = cells; }
   /// Gives up prefixes until `cells` cells are free, or none is left.
   void MakeRoom(int64_t cells);
   /// A step begins: what is saved while requests run is bounded for each.
@@ -94,6 +99,7 @@ class KvCache {
   int64_t live_cells() const { return tree_.live_cells(); }
   int64_t OwnCells(llama_seq_id slot) const { return tree_.OwnCells(slot); }
   int64_t cells() const { return tree_.cells(); }
+  int64_t free_cells() const { return capacity() - tree_.cells(); }
 
   struct Counters {
     int64_t evictions = 0;        // prefixes that gave way in the cells
@@ -136,6 +142,7 @@ class KvCache {
     int64_t length = 0;
   };
 
+  int64_t capacity() const { return context_.options().cells - reserved_; }
   std::optional<llama_seq_id> Occupy(const std::string& root, std::span<const llama_token> tokens, const Hit& hit,
                                      int64_t session);
   llama_seq_id OccupyCells(const Hit& hit, int64_t session);
@@ -186,6 +193,7 @@ class KvCache {
   std::vector<llama_seq_id> free_slots_;
   std::map<int64_t, Kept> sessions_;
   std::map<llama_seq_id, std::set<int64_t>> marks_;
+  int64_t reserved_ = 0;          // cells
   int64_t checkpoint_bytes_ = 0;  // of the latest one
   int64_t saved_in_step_ = 0;     // bytes
   bool saving_ = true;

@@ -64,7 +64,7 @@ bool KvCache::Awake(int64_t session) {
   const bool recurrent = context_.memory() == Context::Memory::kRecurrent;
   const std::string root = store_.RootOf(kept.snapshot);
   std::vector<llama_token> tokens = store_.TokensOf(kept.snapshot);
-  if (context_.options().cells - tree_.live_cells() < static_cast<int64_t>(tokens.size())) return false;
+  if (capacity() - tree_.live_cells() < static_cast<int64_t>(tokens.size())) return false;
   tokens.resize(kept.length);
   Hit hit{.length = kept.length};
   (recurrent ? hit.checkpoint : hit.snapshot) = kept.snapshot;
@@ -129,7 +129,7 @@ void KvCache::Restore(int64_t session, const std::string& root, std::span<const 
   const auto count = static_cast<int64_t>(tokens.size());
   MakeRoom(count);
   const bool has_slot = !free_slots_.empty() || tree_.Oldest(true);
-  if (!has_slot || context_.options().cells - tree_.cells() < count) {
+  if (!has_slot || free_cells() < count) {
     throw Failure("ERR_CONTEXT_FULL", "The running requests leave no room for the session's " + std::to_string(count) +
                                           " tokens; wait for some to end.");
   }

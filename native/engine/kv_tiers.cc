@@ -33,7 +33,7 @@ KvCache::Hit KvCache::FindCheckpoint(const std::string& root, std::span<const ll
 
 /// A snapshot that fits beside the running requests, with a checkpoint if only a beginning of it is of use.
 KvCache::Hit KvCache::FindSnapshot(const std::string& root, std::span<const llama_token> tokens) const {
-  const int64_t room = context_.options().cells - tree_.live_cells();
+  const int64_t room = capacity() - tree_.live_cells();
   const auto fits = [&](SnapshotStore::Id id, int64_t) { return store_.Length(id) <= room; };
   const auto longest = store_.Find(SnapshotStore::Kind::kWhole, root, tokens, fits);
   if (longest.length == 0) return {};

@@ -97,6 +97,11 @@ void Loop::TakeFromDisk() {
   }
 }
 
+void Loop::Rest() {
+  if (slices_) slices_->context().SetAdapters(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>()));
+  context_.DropClosedAdapters();
+}
+
 void Loop::Step() {
   Plan plan = MakePlan();
   for (const int64_t id : plan.preempted) Preempt(sequences_.at(id));
@@ -114,7 +119,7 @@ void Loop::Step() {
     return Publish();
   }
   Announce(plan);
-  if (!sliced_.empty()) ComputeSlice(NextSliceMs(plan));
+  if (!sliced_.empty()) ComputeSlice(plan);
   if (!plan.runs.empty() && !broken_) ComputeStep(plan);
   hooks_.after_decode();
   Publish();
@@ -134,7 +139,7 @@ void Loop::ComputeStep(const Plan& plan) {
     case Context::Outcome::kDone:
       return Harvest(plan);
     case Context::Outcome::kNoCells:
-      return OnNoCells(plan.runs, DraftedTokens(plan));
+      return OnNoCells(plan);
     case Context::Outcome::kAborted:
       for (const PlanRun& run : plan.runs) {
         cache_.Settle(sequences_.at(run.id).slot);
@@ -151,10 +156,7 @@ void Loop::BeginRuns(Plan& plan) {
   cache_.NextStep();
   BeginRuns(plan.runs);
   BeginRuns(plan.sliced);
-  if (kind_ != Context::BatchKind::kWholeMedia) {
-    StopAtMarks(plan.runs);
-    StopAtMarks(plan.sliced);
-  }
+  if (kind_ != Context::BatchKind::kWholeMedia) StopAtMarks(plan.runs);  // what is sliced has none
   MakeRoom(plan);
 }
 
@@ -214,7 +216,8 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
   if (last_decode_ended_ != Clock::time_point{}) {
     stats_.between_decodes_ms += MillisecondsBetween(last_decode_ended_, decode_started_);
   }
-  stats_.threads = ThreadsFor(plan);
+  // A pool of another size than that of the slices would spin beside this one.
+  stats_.threads = sliced_.empty() ? ThreadsFor(plan) : slices_->threads();
   Context::Outcome outcome = Context::Outcome::kBroken;
   try {
     outcome = context_.Decode(static_cast<int>(stats_.threads));
@@ -239,7 +242,7 @@ void Loop::Learn(const Plan& plan, double milliseconds) {
     ThreadState& state = ThreadsFor(context_.batch_tokens());
     if (state.threads == stats_.threads) state = NextThreads(state, milliseconds / tokens);
   }
-  if (DraftedTokens(plan) == 0) pace_ = LearnPace(pace_, PaceOf(plan, milliseconds));
+  if (DraftedTokens(plan) == 0) pace_ = LearnPace(pace_, PaceOf(plan.runs, milliseconds));
 }
 
 void Loop::Harvest(const Plan& plan) {
@@ -287,13 +290,14 @@ void Loop::StartOver(Sequence& sequence) {
 }
 
 /// The plan counts cells, so this is rare: some caches hold less than they promise. The last in the batch gives way.
-void Loop::OnNoCells(const std::vector<PlanRun>& runs, int64_t drafted) {
-  Sequence& last = sequences_.at(runs.back().id);
-  drafts_held_ = drafted > 0;
+void Loop::OnNoCells(const Plan& plan) {
+  Sequence& last = sequences_.at(plan.runs.back().id);
+  drafts_held_ = DraftedTokens(plan) > 0;
   if (drafts_held_) return;  // perhaps they were too much
-  if (runs.size() > 1 || last.computed() > 0) {
+  if (!sliced_.empty()) return Preempt(sequences_.at(sliced_.back().id));
+  if (plan.runs.size() > 1 || last.computed() > 0) {
     Preempt(last);
-    if (runs.size() > 1) return;
+    if (plan.runs.size() > 1) return;
   }
   Fail(last, "ERR_CONTEXT_FULL", "The model's memory has no room for this request; shorten it or raise contextSize.");
 }

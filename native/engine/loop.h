@@ -58,7 +58,7 @@ struct EngineStats {
 class Loop {
  public:
   struct Hooks {
-    /// The sequences that the coming decode computes; `after_decode` ends that.
+    /// The sequences that the coming step computes, with what is in slices beside it; `after_decode` ends that.
     std::function<void(std::vector<int64_t>)> before_decode;
     std::function<void()> after_decode;
     std::function<void(std::vector<News>)> publish;
@@ -85,7 +85,7 @@ class Loop {
   /// The next step does not follow the last one at once: the time between them is no cost of ours.
   void Pause() { last_decode_ended_ = {}; }
   /// Nothing is to be done now: lets go of adapters that were closed.
-  void Rest() { context_.DropClosedAdapters(); }
+  void Rest();
   /// Ends every sequence with an error.
   void EndAll(const std::string& code, const std::string& message);
   /// Those that waited for what was read from disk can go on.
@@ -128,15 +128,16 @@ class Loop {
   void Harvest(const Plan& plan);
   void Advance(const PlanRun& run, Sequence& sequence, News& news);
   void LearnFromDrafts(const Plan& plan, int64_t accepted);
-  void OnNoCells(const std::vector<PlanRun>& runs, int64_t drafted);
+  void OnNoCells(const Plan& plan);
   void Computed(const PlanRun& run, Sequence& sequence, Clock::time_point started);
   // loop_slices.cc
   bool CanSlice() const;
   int64_t TokensInSlices() const;
+  int64_t ChunkTokens(int64_t decodes) const;
   void AddSliced(PlanSequence& candidate) const;
   void BeginSlices(const Plan& plan);
   double NextSliceMs(const Plan& plan);
-  void ComputeSlice(double milliseconds);
+  void ComputeSlice(const Plan& plan);
   void EndSlices(Context::Outcome outcome);
   void DropSlicesOf(int64_t id);
   void StartOver(Sequence& sequence);

@@ -12,6 +12,7 @@ namespace llamero {
 /// Whether anybody proposes something in the step of that plan. Drafts run in steps without prompts only; where a prompt
 /// is under way a step without its chunk is left out to see what one costs.
 bool Loop::ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates, int64_t budget) {
+  if (!plan.sliced.empty()) return false;
   std::vector<Sequence*> generating;
   for (const PlanRun& run : plan.runs) {
     Sequence& sequence = sequences_.at(run.id);
@@ -50,9 +51,8 @@ void Loop::MakeRoom(Plan& plan) {
   int64_t cells = 0;
   for (const PlanRun& run : plan.runs) cells += run.count - run.draft;
   for (const PlanRun& run : plan.sliced) cells += run.count;
-  cells += TokensInSlices();  // taken, but not the cache's yet
   cache_.MakeRoom(cells);
-  int64_t left = std::max<int64_t>(0, context_.options().cells - cache_.cells() - cells);
+  int64_t left = std::max<int64_t>(0, cache_.free_cells() - cells);
   for (PlanRun& run : plan.runs) {
     const int64_t dropped = std::max<int64_t>(0, run.draft - left);
     run.draft -= dropped;

@@ -23,7 +23,7 @@ int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
 Plan Loop::MakePlan() {
   const ContextOptions& context = context_.options();
   const bool drafts =
-      context_.memory() == Context::Memory::kPlain && !std::exchange(drafts_held_, false) && sliced_.empty();
+      context_.memory() == Context::Memory::kPlain && sliced_.empty() && !std::exchange(drafts_held_, false);
   const int64_t draft_budget = drafts ? context_.output_rows() - context.max_sequences : 0;
   std::vector<PlanSequence> candidates = Candidates();
   std::map<std::string, int> present;
@@ -93,8 +93,8 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
                          .brief_budget = BriefBudget(pace_, limits),
                          .draft_budget = draft_budget,
                          .slices = slices_ != nullptr && kind == Context::BatchKind::kTokens};
-  if (plan_limits.slices && limits.decodes > 0)
-    plan_limits.prefill_budget = sliced_.empty() ? SlicedDecode::kTokens : 0;
+  if (plan_limits.slices) plan_limits.prefill_budget = ChunkTokens(limits.decodes);
+  plan_limits.prefill_budget = sliced_.empty() ? SlicedDecode::kTokens : 0;
   if (kind == Context::BatchKind::kWholeMedia) {
     plan_limits.batch_size = std::min(context.batch_size, context.micro_batch_size);  // none may be cut in two
   } else if (kind == Context::BatchKind::kMedia && delays) {
@@ -122,7 +122,7 @@ std::vector<PlanSequence> Loop::Candidates() {
     candidates.back().own = cache_.OwnCells(sequence.slot);
     AddSliced(candidates.back());
     PlaceBoundary(candidates.back());
-    if (!sequence.parked() && candidates.back().known - candidates.back().computed > 1) leaders.push_back(&sequence);
+    if (!sequence.parked() && sequence.known() - sequence.computed() > 1) leaders.push_back(&sequence);
   }
   std::stable_sort(waiting.begin(), waiting.end(),
                    [](const Sequence* a, const Sequence* b) { return a->priority() > b->priority(); });

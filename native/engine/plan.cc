@@ -145,7 +145,8 @@ class Planner {
     const PlanSequence& sequence = sequences_[i];
     if (sequence.computed == 0 || admitted_[i]) return false;
     const auto is_its = [&](const PlanRun& run) { return run.id == sequence.id; };
-    return std::ranges::none_of(plan_.runs, is_its) && std::ranges::none_of(plan_.sliced, is_its);
+    return std::none_of(plan_.runs.begin(), plan_.runs.end(), is_its) &&
+           std::none_of(plan_.sliced.begin(), plan_.sliced.end(), is_its);
   }
 
   void Preempt(size_t i) {

@@ -59,9 +59,9 @@ double TokenMs(const PrefillPace& pace) { return pace.token_ms * (pace.beside ? 
 
 }  // namespace
 
-PaceStep PaceOf(const Plan& plan, double ms) {
+PaceStep PaceOf(std::span<const PlanRun> runs, double ms) {
   PaceStep step{.ms = ms};
-  for (const PlanRun& run : plan.runs) {
+  for (const PlanRun& run : runs) {
     if (run.sample && run.count == 1) {
       step.decodes++;
     } else {

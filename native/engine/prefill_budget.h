@@ -35,8 +35,8 @@ struct BudgetLimits {
   int64_t most = 512;    // tokens, at least 1
 };
 
-/// What a plan ran. Prompts that end with a run of one token cost what a decode costs, and count as such.
-PaceStep PaceOf(const Plan& plan, double ms);
+/// What was run in so many ms. Prompts that end with a run of one token cost what a decode costs, and count as such.
+PaceStep PaceOf(std::span<const PlanRun> runs, double ms);
 
 /// Decodes and depth of the step that is to be planned: of the prompt that goes on, or else begins.
 BudgetLimits LimitsOf(std::span<const PlanSequence> candidates);
@@ -49,7 +49,8 @@ PrefillPace LearnPace(PrefillPace pace, const PaceStep& step);
 /// them; its own reader has nothing to read before.
 int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits);
 
-/// Prompt tokens that the coming step may carry beside `decodes` running streams, 0 to `most`.
+/// Prompt tokens that the coming step may carry beside `decodes` running streams, 0 to `most`, where prompts are not
+/// computed in slices.
 ///
 /// A stream shall feel little of another's prompt: a step that carries one lasts at most 1.6 times as long as the mean
 /// step without, so that it stays below three times although costs vary, and the stream itself gets deeper. The prompt

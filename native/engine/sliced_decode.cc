@@ -3,9 +3,19 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <utility>
 
 namespace llamero {
 namespace {
+
+// With fewer a pass over all weights brings too little.
+constexpr int64_t kLeastTokens = 4;
+
+// Operations repeat in every layer: what but a few of them took was the machine's doing.
+constexpr std::ptrdiff_t kOutliers = 3;
 
 /// Whether a slice may end behind it. What lies between takes next to nothing.
 bool IsLong(const ggml_tensor* tensor) {
@@ -18,7 +28,7 @@ SlicedDecode::SlicedDecode(const Context& cells)
     : context_(cells, kTokens, Watch, this), thread_(std::make_unique<Thread>([this] { Main(); })) {}
 
 SlicedDecode::~SlicedDecode() {
-  if (running_) Drop();
+  Drop();
   {
     const std::lock_guard lock(mutex_);
     turn_ = Turn::kEnd;
@@ -31,7 +41,7 @@ void SlicedDecode::Begin(int threads) {
   threads_ = threads;
   running_ = true;
   dropped_ = false;
-  part_ = 0;
+  earlier_parts_ms_ = std::exchange(parts_ms_, {});
 }
 
 std::optional<Context::Outcome> SlicedDecode::Run(double milliseconds) {
@@ -43,12 +53,23 @@ std::optional<Context::Outcome> SlicedDecode::Run(double milliseconds) {
 }
 
 double SlicedDecode::progress() const {
-  return static_cast<double>(part_) / static_cast<double>(std::max<size_t>(1, parts_ms_.size()));
+  if (earlier_parts_ms_.empty()) return 0;
+  return std::min(1.0, static_cast<double>(parts_ms_.size()) / static_cast<double>(earlier_parts_ms_.size()));
+}
+
+int64_t SlicedDecode::TokensFor(double milliseconds) const {
+  if (parts_ms_.empty()) return kTokens;
+  std::vector<double> parts = parts_ms_;
+  const auto longest = parts.begin() + std::min<std::ptrdiff_t>(kOutliers, std::ssize(parts) - 1);
+  std::nth_element(parts.begin(), longest, parts.end(), std::greater<>());
+  const double tokens = static_cast<double>(context_.batch_tokens()) * milliseconds / std::max(*longest, 1e-6);
+  return static_cast<int64_t>(std::clamp(tokens, static_cast<double>(kLeastTokens), static_cast<double>(kTokens)));
 }
 
 void SlicedDecode::Drop() {
+  if (!running_) return;
   dropped_ = true;
-  if (part_ > 0) HandOver(Turn::kDecode);  // else it has not entered llama.cpp yet
+  if (!parts_ms_.empty()) HandOver(Turn::kDecode);  // else it has not entered llama.cpp yet
   running_ = false;
 }
 
@@ -91,13 +112,13 @@ bool SlicedDecode::Watch(ggml_tensor* tensor, bool ask, void* data) {
 /// An operation has ended. The slice ends where it comes nearest to its time, if the next one takes as long as it did in
 /// the latest decode.
 bool SlicedDecode::Pause() {
+  if (dropped_) return false;
   const auto now = Clock::now();
-  if (part_ == parts_ms_.size()) parts_ms_.push_back(0);
-  parts_ms_[part_] = MillisecondsBetween(part_began_, now);
-  part_++;
+  parts_ms_.push_back(MillisecondsBetween(part_began_, now));
   part_began_ = now;
-  const double next = part_ < parts_ms_.size() ? parts_ms_[part_] : 0;
-  if (MillisecondsBetween(slice_began_, now) + next / 2 >= slice_ms_) HandOver(Turn::kCaller);
+  const size_t next = parts_ms_.size();
+  const double next_ms = next < earlier_parts_ms_.size() ? earlier_parts_ms_[next] : 0;
+  if (MillisecondsBetween(slice_began_, now) + next_ms / 2 >= slice_ms_) HandOver(Turn::kCaller);
   return !dropped_;
 }
 

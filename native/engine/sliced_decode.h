@@ -18,8 +18,7 @@ namespace llamero {
 /// the caller: while one computes the other waits.
 class SlicedDecode {
  public:
-  /// Most tokens of a decode. An operation is the least that a slice can compute; with so many tokens the largest one
-  /// takes a third of what a step of one token does, and more make a prompt hardly faster.
+  /// Most tokens of a decode: more make a prompt hardly faster, and operations longer.
   static constexpr int64_t kTokens = 64;
 
   /// REQUIRES: `cells` outlives it, and Memory::kPlain on CPUs. Throws Failure: ERR_OUT_OF_MEMORY.
@@ -30,15 +29,17 @@ class SlicedDecode {
 
   /// To be filled with a batch. REQUIRES: not running.
   Context& context() { return context_; }
-  /// A decode has begun and not ended.
-  bool running() const { return running_; }
   void Begin(int threads);
+  int threads() const { return threads_; }
   /// Computes for about so many milliseconds, at least one operation. What came of the decode, if it has ended.
   /// REQUIRES: running.
   std::optional<Context::Outcome> Run(double milliseconds);
-  /// How much of the decode is done, 0 to 1, by the number of operations of the one before.
+  /// How much of the decode is done, 0 to 1, by the number of operations of the one before; 0 in the first one.
   double progress() const;
-  /// Ends the decode where it is. What llama.cpp has taken of cells is the caller's to free.
+  /// Tokens for a decode whose operations take so long at most, by what they took in the latest one: an operation is the
+  /// least that a slice can compute, and attention takes the longer the deeper a prompt is. 4 to kTokens.
+  int64_t TokensFor(double milliseconds) const;
+  /// Ends the decode where it is, if there is one. What llama.cpp has taken of cells is the caller's to free.
   void Drop();
 
  private:
@@ -60,8 +61,8 @@ class SlicedDecode {
   double slice_ms_ = 0;
   Clock::time_point slice_began_{};
   Clock::time_point part_began_{};
-  size_t part_ = 0;               // operations that ended in this decode
-  std::vector<double> parts_ms_;  // what each took in the latest decode
+  std::vector<double> parts_ms_;          // what each operation took that ended in this decode
+  std::vector<double> earlier_parts_ms_;  // and in the one before
   std::unique_ptr<Thread> thread_;
 };
 

@@ -1,6 +1,17 @@
 import { nativeAddon } from '../../lib/native.js'
 import type { Plan, PlanLimits, PlanRun, PlanSequence } from '../../lib/native.js'
 
+export const plainLimits: PlanLimits = {
+  batchSize: 64,
+  maxSequences: 8,
+  cells: 256,
+  shared: 0,
+  prefillBudget: 16,
+  briefBudget: 0,
+  draftBudget: 20,
+  slices: false,
+}
+
 export interface Job {
   readonly arrival: number
   readonly prompt: number

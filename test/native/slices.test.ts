@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import type { NativeEngineStats } from '../../lib/native-types.js'
 import { predict } from '../support/script.js'
-import { settled, testEngines, turn, type TestEngine } from './test-engine.js'
+import { settled, testEngines, turn, until, type TestEngine } from './test-engine.js'
 
 const engines = testEngines({ layers: 16 })
 const endless = { bufferTokens: 1_000_000 }
-/** Prompt tokens that are computed in slices at once. */
-const chunk = 64
-const size = 40 * chunk
+const size = 2560
 const contextSize = 2 * size
 
 const longPrompt = (engine: TestEngine, state = 'K1') => engine.tokenize(`${'.'.repeat(size - state.length)}${state}`)
@@ -19,33 +18,26 @@ async function streamAndPrompt(engine: TestEngine, options: { priority?: number;
   await engine.inbox.begun(stream, 5)
   const begun = engine.stats()
   const prompt = engine.submit(await longPrompt(engine), { ...endless, maxTokens: 12, progress: true, ...options })
-  for (let before = begun; ;) {
-    await turn()
-    const stats = engine.stats()
-    if (stats.promptTokens >= begun.promptTokens + 3 * chunk) return { stream, prompt, begun, stats }
-    if (stats.outputTokens < before.outputTokens) throw new Error('The stream has ended.')
-    before = stats
-  }
+  await until(engine, ({ promptTokens }) => promptTokens >= begun.promptTokens + 200)
+  return { stream, prompt, begun }
+}
+
+/** The engine's counters at every turn of the event loop until the request's first token. */
+async function watch(engine: TestEngine, id: number): Promise<NativeEngineStats[]> {
+  const looks = []
+  for (; !engine.inbox.tokens.get(id); await turn()) looks.push(engine.stats())
+  return looks
 }
 
 describe('a prompt beside a stream', () => {
   it('is computed in chunks that take several steps of the stream each, and says what it says alone', async () => {
     const engine = await engines({ contextSize })
-    const { stream, prompt, begun } = await streamAndPrompt(engine)
-    const looks: { promptTokens: number; outputTokens: number }[] = []
-    while (!engine.inbox.tokens.get(prompt)) {
-      await turn()
-      looks.push(engine.stats())
+    const { stream, prompt } = await streamAndPrompt(engine)
+    const steps = new Map<number, Set<number>>()
+    for (const { promptTokens, outputTokens } of await watch(engine, prompt)) {
+      steps.set(promptTokens, (steps.get(promptTokens) ?? new Set()).add(outputTokens))
     }
-    const parts = looks
-      .map(({ promptTokens }) => promptTokens - begun.promptTokens)
-      .filter((part) => part < size - chunk)
-    expect(new Set(parts.map((part) => part % chunk))).toEqual(new Set([0]))
-    const inOne = new Map<number, Set<number>>()
-    for (const { promptTokens, outputTokens } of looks) {
-      inOne.set(promptTokens, (inOne.get(promptTokens) ?? new Set()).add(outputTokens))
-    }
-    expect(Math.max(...[...inOne.values()].map((steps) => steps.size))).toBeGreaterThan(2)
+    expect(Math.max(...[...steps.values()].map(({ size }) => size))).toBeGreaterThan(2)
     expect(await engine.inbox.ended(prompt)).toBe(expected('K1', 12))
     engine.cancel(stream)
     await engine.inbox.ended(stream)
@@ -94,6 +86,44 @@ describe('a prompt beside a stream', () => {
     expect((await settled(engine)).cellsUsed).toBe(0)
   })
 
+  it('that begins and ends in a chunk with others says the same when some of them are cancelled', async () => {
+    const engine = await engines({ contextSize, maxSequences: 16 })
+    const stream = engine.submit(await engine.tokenize('K0'), { ...endless, maxTokens: 2000 })
+    await engine.inbox.begun(stream, 5)
+    const prompts = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => engine.tokenize(`${'.'.repeat(90 + index)}K${index % 7}`)),
+    )
+    for (let round = 0; round < 4; round++) {
+      const ids = prompts.map((tokens, index) =>
+        engine.submit(tokens, { ...endless, maxTokens: 12, cacheKey: `${round}-${index}` }),
+      )
+      for (const id of ids.filter((_, index) => index % 3 === round % 3)) {
+        await new Promise((resolve) => setTimeout(resolve, 5 * round))
+        engine.cancel(id)
+      }
+      for (const [index, id] of ids.entries()) {
+        const text = await engine.inbox.ended(id)
+        if (index % 3 !== round % 3) expect(text).toBe(expected(`K${index % 7}`, 12))
+      }
+    }
+    engine.cancel(stream)
+    await engine.inbox.ended(stream)
+    expect((await settled(engine)).cellsUsed).toBe(0)
+  })
+
+  it('that runs alone goes on in steps when one comes that is all in the cache', async () => {
+    const engine = await engines({ contextSize, batchSize: 512, cacheTokens: contextSize, cachedSequences: 4 })
+    const cached = await engine.tokenize(`${'.'.repeat(300)}K5`)
+    expect(await engine.answer(cached, { maxTokens: 12 })).toBe(expected('K5', 12))
+    const prompt = engine.submit(await longPrompt(engine), { ...endless, maxTokens: 12, cacheKey: 'own' })
+    await until(engine, ({ promptTokens }) => promptTokens > 512)
+    const before = engine.stats().promptTokens
+    expect(await engine.answer(cached, { maxTokens: 12 })).toBe(expected('K5', 12))
+    expect(engine.stats().cachedTokens).toBeGreaterThanOrEqual(cached.length - 1)
+    expect(before).toBeLessThan(size)
+    expect(await engine.inbox.ended(prompt)).toBe(expected('K1', 12))
+  })
+
   it('ends with the engine', async () => {
     const engine = await engines({ contextSize })
     const { stream, prompt } = await streamAndPrompt(engine)
@@ -103,11 +133,11 @@ describe('a prompt beside a stream', () => {
 
   it('tells its progress within a chunk', async () => {
     const engine = await engines({ contextSize })
-    const { stream, prompt } = await streamAndPrompt(engine)
-    await engine.inbox.begun(prompt, 1)
+    const { stream, prompt, begun } = await streamAndPrompt(engine)
+    const ends = new Set((await watch(engine, prompt)).map(({ promptTokens }) => promptTokens - begun.promptTokens))
     const told = engine.inbox.progress(prompt)
-    expect(told.every((tokens, index) => index === 0 || tokens >= told[index - 1]!)).toBe(true)
-    expect(told.some((tokens) => tokens % chunk !== 0 && tokens < size - chunk)).toBe(true)
+    expect(told).toEqual(told.toSorted((a, b) => a - b))
+    expect(told.filter((tokens) => !ends.has(tokens)).length).toBeGreaterThan(ends.size)
     engine.cancel(stream)
     await engine.inbox.ended(stream)
   })
