@@ -6,7 +6,7 @@ const neighbours = 5
 
 /**
  * Gaps of a stream in its normal steps at the time: each is divided by the median of those five steps nearest to it that
- * carried nothing of a prompt. A stream gets slower as it gets deeper, and machines by what else they do, so no step of
+ * had nothing of a prompt in them. A stream gets slower as it gets deeper, and machines by what else they do, so no step of
  * long before or after tells what is normal.
  *
  * @param gaps ms, in order
@@ -25,7 +25,7 @@ export function inNormalSteps(gaps: readonly number[], normal: readonly boolean[
 }
 
 /**
- * Which gaps between arrivals carried nothing of a prompt, whose progress came at the times given: it is told together
+ * Which gaps between arrivals had nothing of a prompt in them, whose progress came at the times given: it is told together
  * with the token that the step made, right before or behind it, so each time belongs to the nearest arrival.
  *
  * @param arrivals times of the tokens, in order; the gap before the second is the first

@@ -17,7 +17,7 @@ const root = join(here, '..', '..')
 
 /** Files of this folder, by what they have run. */
 const tests = {
-  engine: 'interleaving cancel parking delivery generation-cancel answer-end overflow prefix shift infill text',
+  engine: 'interleaving slices cancel parking delivery generation-cancel answer-end overflow prefix shift infill text',
   teardown: 'teardown workers closed-weights damaged-weights side-by-side token-ids',
   sessions: 'sessions session-interleaving session-crowd session-cache session-adapters',
   caches: 'memory-tier disk-tier cache-directory cache-types checkpoints',
@@ -27,7 +27,7 @@ const tests = {
   media: 'media media-sessions media-requests media-chat hostile-media',
   memory: 'memory-need free-memory ../runtime/quantize',
 }
-const threaded = 'interleaving side-by-side session-interleaving media-requests disk-tier embed speculation'
+const threaded = 'interleaving slices side-by-side session-interleaving media-requests disk-tier embed speculation'
 
 const kinds = {
   address: {
