@@ -94,7 +94,6 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
                          .draft_budget = draft_budget,
                          .slices = slices_ != nullptr && kind == Context::BatchKind::kTokens};
   if (plan_limits.slices) plan_limits.prefill_budget = ChunkTokens(limits.decodes);
-  plan_limits.prefill_budget = sliced_.empty() ? SlicedDecode::kTokens : 0;
   if (kind == Context::BatchKind::kWholeMedia) {
     plan_limits.batch_size = std::min(context.batch_size, context.micro_batch_size);  // none may be cut in two
   } else if (kind == Context::BatchKind::kMedia && delays) {
