@@ -124,7 +124,7 @@ async function findings({ rounds, say }: Bench, model: Model): Promise<Findings>
     ],
     notes: [
       `the stream: a prompt of ${streamTokens} tokens; its step before the prompt is the median gap of ${quietTokens - 8} tokens`,
-      'its normal step at the time: the median of the five steps nearest to the gap that carried nothing of the prompt, of which the engine makes one in 32',
+      'its normal step at the time: the median of the five steps nearest to the gap that had nothing of the prompt before them, as one in 32 has',
       `behind the prompt: ${laterTokens} tokens of the stream alone, which has grown by as many as it had steps beside the prompt; what its longest gap is there, the machine makes`,
       `gaps in which the host took a core away: ${disturbed.join(', ')} by round, of some thousands; what is told during the next gap counts too`,
       'gaps are between the times at which its tokens reach JavaScript; the long prompt asks for progress, which delivers every step at once; before it several tokens may come together, and share the time since the last delivery',
