@@ -24,8 +24,11 @@ async function streamAndPrompt(engine: TestEngine, options: { priority?: number;
 
 /** The engine's counters at every turn of the event loop until the request's first token. */
 async function watch(engine: TestEngine, id: number): Promise<NativeEngineStats[]> {
-  const looks = []
-  for (; !engine.inbox.tokens.get(id); await turn()) looks.push(engine.stats())
+  const looks: NativeEngineStats[] = []
+  while (!engine.inbox.tokens.get(id)) {
+    looks.push(engine.stats())
+    await turn()
+  }
   return looks
 }
 
