@@ -27,7 +27,8 @@ export interface PrefillPace {
   readonly decodeMs: readonly number[]
   readonly tokenMs: number
   readonly depth: number
-  readonly beside: boolean
+  /** It was learned from small chunks, as they are beside decodes. */
+  readonly small: boolean
   readonly mixedSteps: number
   /** Of a step of decodes alone that took much longer than expected, once; 0: none. */
   readonly doubtMs: number
@@ -101,8 +102,10 @@ export interface PlanLimits {
   readonly shared: number
   /** Most prompt tokens in a step that also carries generating sequences. */
   readonly prefillBudget: number
-  /** And of prompts that begin and end in it, the former included. */
+  /** And of prompts that begin and end in it, the former included unless sliced. */
   readonly briefBudget: number
+  /** With slices, a prompt of so many tokens waits for a step with room for the whole of it. */
+  readonly briefSize: number
   /** Most proposed tokens in a step. */
   readonly draftBudget: number
   /** Prompts beside generating sequences are computed in slices between the steps. */

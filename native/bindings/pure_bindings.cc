@@ -33,7 +33,7 @@ PrefillPace ToPace(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   PrefillPace pace{.token_ms = NumberOf(given, "tokenMs"),
                    .depth = IntegerOf(given, "depth"),
-                   .beside = BoolOf(given, "beside"),
+                   .small = BoolOf(given, "small"),
                    .mixed_steps = IntegerOf(given, "mixedSteps"),
                    .doubt_ms = NumberOf(given, "doubtMs")};
   const auto decode_ms = ArrayOf(given.Get("decodeMs"), ToNumber);
@@ -65,6 +65,7 @@ Napi::Value PlanOneStep(const Napi::CallbackInfo& info) {
                                                                   .shared = IntegerOf(limits, "shared"),
                                                                   .prefill_budget = IntegerOf(limits, "prefillBudget"),
                                                                   .brief_budget = IntegerOf(limits, "briefBudget"),
+                                                                  .brief_size = IntegerOf(limits, "briefSize"),
                                                                   .draft_budget = IntegerOf(limits, "draftBudget"),
                                                                   .slices = BoolOf(limits, "slices")});
     const auto to_object = [&](const PlanRun& run) {
@@ -97,7 +98,7 @@ Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
     result.Set("decodeMs", ToArray(env, pace.decode_ms, [&](double ms) { return Napi::Number::New(env, ms); }));
     result.Set("tokenMs", pace.token_ms);
     result.Set("depth", static_cast<double>(pace.depth));
-    result.Set("beside", pace.beside);
+    result.Set("small", pace.small);
     result.Set("mixedSteps", static_cast<double>(pace.mixed_steps));
     result.Set("doubtMs", pace.doubt_ms);
     return result;

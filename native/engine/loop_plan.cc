@@ -91,6 +91,7 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
                          .shared = cache_.live_cells() + TokensInSlices() - own,
                          .prefill_budget = PrefillBudget(pace_, limits),
                          .brief_budget = BriefBudget(pace_, limits),
+                         .brief_size = BriefSize(pace_, limits),
                          .draft_budget = draft_budget,
                          .slices = slices_ != nullptr && kind == Context::BatchKind::kTokens};
   if (plan_limits.slices) plan_limits.prefill_budget = ChunkTokens(limits.decodes);

@@ -102,17 +102,23 @@ class Planner {
   }
 
   void RunPrompts(int64_t budget, bool slices) {
-    int64_t done = 0;
+    const int64_t brief_size = slices ? std::min(limits_.brief_size, batch_left_) : 0;
+    int64_t in_parts = 0;
+    int64_t in_step = 0;
     int held = std::numeric_limits<int>::min();  // priority of the first that gets nothing
     for (size_t i = 0; i < sequences_.size(); i++) {
       const int64_t gap = Gap(sequences_[i]);
       if (sequences_[i].waits || gap == 0 || !(IsPrefill(sequences_[i]) || admitted_[i])) continue;
-      const int64_t room = std::min(limits_.brief_budget - done, batch_left_);
+      const int64_t room = std::min(limits_.brief_budget - in_step, batch_left_);
       const bool brief = admitted_[i] && gap <= room && sequences_[i].priority >= held;
-      const int64_t part = std::min(gap, budget - done);
-      const int64_t ran = slices && !brief && gap > 1 ? Slice(i, part) : Run(i, brief ? gap : part);
+      const bool sliced = slices && !brief && gap > 1;
+      // What begins in slices does not pass a higher priority that waits for the next step.
+      const bool later = slices && admitted_[i] && !brief && (gap <= brief_size || sequences_[i].priority < held);
+      const int64_t wanted = later ? 0 : brief ? gap : std::min(gap, budget - in_parts);
+      const int64_t ran = sliced ? Slice(i, wanted) : Run(i, wanted);
       if (ran == 0) held = std::max(held, sequences_[i].priority);
-      done += ran;
+      if (!slices || !brief) in_parts += ran;
+      if (!sliced) in_step += ran;
     }
   }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr double kStretch = 1.6;
 constexpr double kLeastStretch = 1.5;
 constexpr double kSlice = 0.5;
-constexpr double kBrief = 2;
+constexpr double kBrief = 4;
 constexpr int64_t kRefreshSteps = 31;
 constexpr double kFollow = 0.5;
 // Looks at decodes alone are few. Others delay a step, nobody makes it shorter: one that was longer counts less, unless
@@ -26,8 +26,9 @@ constexpr double kDoubt = 1.3;
 // A shorter step without decodes says little about what a token adds: most of it is the pass over the weights.
 constexpr int64_t kTellingPrompt = 32;
 
-// Small chunks beside decodes cost more per token than the large ones of a prompt alone.
-constexpr double kBesideFactor = 2;
+// Small chunks cost more per token than the large ones of a prompt alone.
+constexpr int64_t kSmallChunk = 64;
+constexpr double kSmallFactor = 2;
 
 // A step that others delayed must not stop prompts: with few tokens in it, all of the delay would seem to be theirs.
 constexpr double kGrowth = 2;
@@ -55,7 +56,7 @@ bool IsMuchDeeper(int64_t depth, const PrefillPace& pace) { return depth > 2 * p
 
 void Follow(double& mean, double value, double share = kFollow) { mean += (value - mean) * (mean == 0 ? 1 : share); }
 
-double TokenMs(const PrefillPace& pace) { return pace.token_ms * (pace.beside ? 1 : kBesideFactor); }
+double TokenMs(const PrefillPace& pace) { return pace.token_ms * (pace.small ? 1 : kSmallFactor); }
 
 }  // namespace
 
@@ -109,13 +110,13 @@ PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
   if (step.decodes > 0) pace.mixed_steps++;
   const double alone = step.decodes > 0 ? DecodeMs(pace, step.decodes) : 0;
   if (alone == 0 && step.prompt < kTellingPrompt) return pace;
-  const bool beside = alone > 0;
+  const bool small = alone > 0 || step.prompt <= kSmallChunk;
   // A step can't have been cheaper than its prompt's share of it by more than it varies.
   const double added = std::max(step.ms - alone, step.ms / 10) / static_cast<double>(step.prompt);
-  if (beside != pace.beside || IsMuchDeeper(step.depth, pace)) pace.token_ms = 0;
+  if (small != pace.small || IsMuchDeeper(step.depth, pace)) pace.token_ms = 0;
   Follow(pace.token_ms, pace.token_ms > 0 ? std::min(added, kGrowth * pace.token_ms) : added);
   pace.depth = step.depth;
-  pace.beside = beside;
+  pace.small = small;
   return pace;
 }
 
@@ -129,8 +130,13 @@ int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits) {
 }
 
 int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits) {
+  const bool looks = limits.decodes > 0 && pace.mixed_steps >= kRefreshSteps;
+  return looks ? 0 : BriefSize(pace, limits);
+}
+
+int64_t BriefSize(const PrefillPace& pace, const BudgetLimits& limits) {
   if (limits.decodes == 0) return limits.most;
-  if (pace.mixed_steps >= kRefreshSteps || pace.token_ms == 0 || IsMuchDeeper(limits.deepest, pace)) return 0;
+  if (pace.token_ms == 0 || IsMuchDeeper(limits.deepest, pace)) return 0;
   return std::min(static_cast<int64_t>(kBrief * limits.added_ms / TokenMs(pace)), limits.most);
 }
 

@@ -14,7 +14,7 @@ struct PrefillPace {
   std::array<double, 9> decode_ms{};
   double token_ms = 0;      // what one more prompt token adds to a step; 0: not known
   int64_t depth = 0;        // of the prompt tokens that this was learned from
-  bool beside = false;      // it was learned beside decodes
+  bool small = false;       // it was learned from small chunks, as they are beside decodes
   int64_t mixed_steps = 0;  // since the last step of decodes alone
   double doubt_ms = 0;      // a step of decodes alone that took much longer than expected, once; 0: none
 };
@@ -45,9 +45,13 @@ BudgetLimits LimitsOf(std::span<const PlanSequence> candidates);
 PrefillPace LearnPace(PrefillPace pace, const PaceStep& step);
 
 /// Prompt tokens that the coming step may carry beside `decodes` running streams if they are whole prompts, 0 to `most`:
-/// what little lies behind a prefix that is in the cache. Such a step may last 2 * `added_ms` longer, once for each of
-/// them; its own reader has nothing to read before.
+/// what little lies behind a prefix that is in the cache. Such a step may last 4 * `added_ms` longer: few steps of many such
+/// prompts delay everybody less than many of few, since each step also decodes, and their readers have nothing to read
+/// before. Every 32nd step carries none.
 int64_t BriefBudget(const PrefillPace& pace, const BudgetLimits& limits);
+
+/// How long a prompt may be to be computed so, in tokens: the same, whether or not this step carries any.
+int64_t BriefSize(const PrefillPace& pace, const BudgetLimits& limits);
 
 /// Prompt tokens that the coming step may carry beside `decodes` running streams, 0 to `most`, where prompts are not
 /// computed in slices.

@@ -28,14 +28,15 @@ const world: fc.Arbitrary<World> = fc
     cells: fc.integer({ min: 1, max: 200 }),
     shared: fc.constant(0),
     prefillBudget: fc.integer({ min: 1, max: 64 }),
-    briefBudget: fc.constantFrom(0, 10, 64),
+    briefSize: fc.constantFrom(0, 10, 64),
     draftBudget: fc.constantFrom(0, 5, 64),
     slices: fc.boolean(),
   })
   .chain((given) =>
     fc.record({
-      limits: fc.constant(given),
+      limits: fc.constant({ ...given, briefBudget: given.briefSize }),
       sliceSteps: fc.integer({ min: 1, max: 6 }),
+      lookEvery: fc.integer({ min: 2, max: 32 }),
       jobs: fc.array(job(given.cells), { minLength: 1, maxLength: 14 }),
     }),
   )
@@ -100,6 +101,10 @@ function checkStep({ sequences, limits: given, plan: { runs, sliced, preempted }
   const whole = (run: Plan['runs'][number]) =>
     sequences.some(({ id, computed }) => id === run.id && computed === 0) && run.sample
   if (sliced.length > 0) must(decodes.length > 0, 'what nobody waits beside is not sliced')
+  for (const { id } of sliced) {
+    const { known, computed: done } = byId.get(id) as PlanSequence
+    must(done > 0 || known > Math.min(given.briefSize, given.batchSize - decodes.length), 'what is brief is not sliced')
+  }
   if (given.slices && decodes.length > 0) {
     must(
       prefills.every((run) => whole(run) || run.count === 1),
@@ -109,12 +114,12 @@ function checkStep({ sequences, limits: given, plan: { runs, sliced, preempted }
   const parts = sum([...prefills.filter((run) => !whole(run)), ...sliced].map(({ count }) => count))
   if (decodes.length > 0) must(parts <= given.prefillBudget, 'the budget is kept')
   const most = Math.max(given.prefillBudget, given.briefBudget)
-  if (decodes.length > 0)
-    must(sum([...prefills, ...sliced].map(({ count }) => count)) <= most, 'the budget of whole prompts is kept')
+  if (decodes.length > 0) must(sum(prefills.map(({ count }) => count)) <= most, 'the budget of whole prompts is kept')
   for (const run of [...prefills, ...sliced]) {
     const ranked = byId.get(run.id) as PlanSequence
     for (const other of waiting.filter((each) => ranksBefore(each, ranked))) {
-      const overtakes = whole(run) && other.priority === ranked.priority
+      const toBeWhole = sliced.includes(run) && other.computed === 0 && other.known <= given.briefSize
+      const overtakes = (whole(run) || toBeWhole) && other.priority === ranked.priority
       const admitted = run.from > 0 && other.computed === 0
       must(lacksOne(other) || admitted || overtakes, `${run.id} runs before ${other.id}`)
     }

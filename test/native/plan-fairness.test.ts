@@ -40,6 +40,7 @@ describe.each(ways)('among requests of one priority, with cells for all, %s', (_
     shared: 0,
     prefillBudget: 8,
     briefBudget: 0,
+    briefSize: 0,
     draftBudget: 0,
     slices,
   }
@@ -88,6 +89,7 @@ describe.each(ways)('while short requests of the same priority keep arriving, %s
             shared: 0,
             prefillBudget: 8,
             briefBudget: 0,
+            briefSize: 0,
             draftBudget: 0,
             slices,
           }
@@ -115,6 +117,7 @@ describe.each(ways)('while short requests of the same priority keep arriving, %s
       shared: 0,
       prefillBudget: 8,
       briefBudget: 0,
+      briefSize: 0,
       draftBudget: 0,
       slices,
     }
@@ -137,6 +140,7 @@ describe.each(ways)('among priorities, %s', (_, slices) => {
       shared: 0,
       prefillBudget: 8,
       briefBudget: 12,
+      briefSize: 12,
       draftBudget: 0,
       slices,
     }
@@ -170,6 +174,7 @@ describe.each(ways)('among priorities, %s', (_, slices) => {
       shared: 0,
       prefillBudget: 8,
       briefBudget: 12,
+      briefSize: 12,
       draftBudget: 0,
       slices,
     }

@@ -8,6 +8,7 @@ export const plainLimits: PlanLimits = {
   shared: 0,
   prefillBudget: 16,
   briefBudget: 0,
+  briefSize: 0,
   draftBudget: 20,
   slices: false,
 }
@@ -29,6 +30,8 @@ export interface World {
   readonly limits: PlanLimits
   /** Steps that go by until what was sliced is computed. @default 1 */
   readonly sliceSteps?: number
+  /** Every so many steps one has no room for what is brief. @default none has */
+  readonly lookEvery?: number
   readonly jobs: readonly Job[]
 }
 
@@ -58,7 +61,10 @@ export interface Simulation {
 }
 
 /** An engine without a model over the plan function: what `Loop` does to its sequences, in its order. */
-export function simulate({ limits: given, sliceSteps = 1, jobs }: World, mostSteps: number): Simulation {
+export function simulate(
+  { limits: given, sliceSteps = 1, lookEvery = Infinity, jobs }: World,
+  mostSteps: number,
+): Simulation {
   const addon = nativeAddon()
   const live = new Map<number, Live>()
   const ended = new Map<number, number>()
@@ -92,7 +98,11 @@ export function simulate({ limits: given, sliceSteps = 1, jobs }: World, mostSte
       time--
       continue
     }
-    const limits = { ...given, prefillBudget: slices === undefined ? given.prefillBudget : 0 }
+    const limits = {
+      ...given,
+      prefillBudget: slices === undefined ? given.prefillBudget : 0,
+      briefBudget: time % lookEvery === lookEvery - 1 ? 0 : given.briefBudget,
+    }
     const plan = addon.planStep(sequences, limits)
     steps.push({ time, sequences, limits, plan })
     if (plan.runs.length === 0 && slices === undefined) break

@@ -104,7 +104,36 @@ describe('the plan of one step', () => {
       'with slices what is brief is a run all the same',
       [sequence(1, 40, 0, { reusable: 20 }), sequence(2, 60, 0), sequence(3, 11, 10)],
       { slices: true, briefBudget: 20 },
-      '3:10+1* 1:20+20*',
+      '3:10+1* 1:20+20* (2:0+16)',
+    ],
+    [
+      'and waits for the next step where this one has no room for it, while what is longer begins',
+      [
+        sequence(1, 40, 0, { reusable: 20 }),
+        sequence(2, 40, 0, { reusable: 30 }),
+        sequence(3, 60, 0),
+        sequence(4, 11, 10),
+      ],
+      { slices: true, briefBudget: 20, briefSize: 20 },
+      '4:10+1* 1:20+20* (3:0+16)',
+    ],
+    [
+      'but not what is longer and of lower priority',
+      [sequence(1, 40, 0, { reusable: 20, priority: 1 }), sequence(2, 60, 0), sequence(3, 11, 10)],
+      { slices: true, briefSize: 20 },
+      '3:10+1*',
+    ],
+    [
+      'what decodes leave no place for is sliced although it is brief',
+      [sequence(1, 40, 0, { reusable: 20 }), sequence(2, 11, 10), sequence(3, 11, 10)],
+      { slices: true, briefSize: 20, batchSize: 20 },
+      '2:10+1* 3:10+1* (1:20+16)',
+    ],
+    [
+      'what is sliced takes nothing from the room for what is brief',
+      [sequence(1, 60, 20), sequence(2, 40, 0, { reusable: 20 }), sequence(3, 11, 10)],
+      { slices: true, briefBudget: 20, briefSize: 20 },
+      '3:10+1* 2:20+20* (1:20+16)',
     ],
     [
       'what is sliced takes cells from those behind it',

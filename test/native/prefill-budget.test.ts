@@ -216,9 +216,10 @@ describe('the budget of whole prompts beside running streams', () => {
     ['is a whole micro-batch beside nobody', known, { decodes: 0 }, most],
     ['is nothing while nothing is known', [], {}, 0],
     ['is nothing while only the step without is known', known.slice(0, 1), {}, 0],
-    ['adds twice the step target', known, {}, 100],
+    ['adds four times the step target', known, {}, 200],
     ['is at most a micro-batch', known, { most: 64 }, 64],
-    ['counts what a prompt alone cost twice', [{ prompt: 100, depth: 100, ms: 100 }], {}, 50],
+    ['counts what a short one alone cost once', [{ prompt: 64, depth: 64, ms: 64 }], {}, 200],
+    ['counts what a prompt alone cost twice', [{ prompt: 100, depth: 100, ms: 100 }], {}, 100],
     ['is nothing where one lies much deeper than what is known', known, { deepest: 5000 }, 0],
     ['is none in every 32nd step', [known[0]!, ...Array<Partial<PaceStep>>(31).fill(known[1]!)], {}, 0],
   ]
