@@ -7,6 +7,11 @@
 namespace llamero {
 namespace {
 
+// Between the requests of one turn of the event loop lie some 50 µs, with texts to be taken apart up to 600; as soon as a
+// step runs, its threads take the cores that the event loop needs, and the next one comes milliseconds later.
+constexpr auto kGather = std::chrono::microseconds(500);
+constexpr auto kGatherMost = std::chrono::milliseconds(5);
+
 const char* const kClosed = "The model was closed; load it again to generate.";
 
 }  // namespace
@@ -14,6 +19,7 @@ const char* const kClosed = "The model was closed; load it again to generate.";
 Engine::Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model,
                const EngineOptions& options)
     : options_(options),
+      gathers_(model->gpu_layers() == 0),
       loop_(std::make_unique<Loop>(
           std::move(model), std::move(draft_model), options.loop, abort_,
           Loop::Hooks{.before_decode = [this](std::vector<int64_t> ids) { BeforeDecode(std::move(ids)); },
@@ -117,12 +123,14 @@ void Engine::Run() {
         // JavaScript decides on a wake whether the event loop must stay alive.
         if (wake_) wake_();
         const auto awake = [&] { return closing_ || !commands_.empty(); };
+        const int64_t next_id = next_id_;
         // A parked request can still run out of time. Waiting until max() would overflow in some libraries.
         if (const auto deadline = loop_->NextDeadline(); deadline == Clock::time_point::max()) {
           changed_.wait(lock, awake);
         } else {
           changed_.wait_until(lock, deadline, awake);
         }
+        if (gathers_) Gather(lock, next_id);
       }
       if (closing_) break;
       commands.swap(commands_);
@@ -148,6 +156,14 @@ void Engine::Run() {
   loop_->cache().StopDisk(keep);  // E7
   Snapshot();
   active_ = false;
+}
+
+void Engine::Gather(std::unique_lock<std::mutex>& lock, int64_t next_id) {  // E9
+  const auto latest = Clock::now() + kGatherMost;
+  while (next_id_ != next_id && Clock::now() < latest) {
+    next_id = next_id_;
+    changed_.wait_for(lock, kGather, [&] { return closing_ || next_id_ != next_id; });
+  }
 }
 
 void Engine::Guarded(const Command& command) {  // E6

@@ -37,6 +37,8 @@ struct EngineOptions {
 /// E7  The disk's thread only posts commands, and ends before the engine's thread does.
 /// E8  Close frees the loop, and with it what holds the weights: whoever waits for OnCache still has the engine for a
 ///     while.
+/// E9  An idle engine that computes on the CPU takes up a request when no other has followed it for half a millisecond:
+///     what a program asks at once is computed at once, not the first alone and the others beside its stream.
 class Engine {
  public:
   /// Throws Failure as Context and DraftModel do; `draft_model` may be absent.
@@ -93,6 +95,8 @@ class Engine {
   using Command = std::function<void(Loop&)>;
 
   void Run();
+  /// Waits for what is submitted together with the request behind `next_id`. REQUIRES: the lock is held.
+  void Gather(std::unique_lock<std::mutex>& lock, int64_t next_id);
   void Guarded(const Command& command);
   bool AllCancelled() const;
   void Post(Command command);
@@ -105,6 +109,7 @@ class Engine {
   void Snapshot();
 
   EngineOptions options_;
+  bool gathers_;
   std::atomic<bool> abort_ = false;
   std::unique_ptr<Loop> loop_;  // until Close
   ContextOptions context_options_;
