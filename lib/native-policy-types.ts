@@ -46,6 +46,8 @@ export interface BudgetLimits {
   readonly depth: number
   readonly deepest: number
   readonly addedMs: number
+  /** They may add so much in any case. */
+  readonly leastAddedMs: number
   readonly most: number
 }
 

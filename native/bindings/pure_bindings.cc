@@ -48,6 +48,7 @@ Napi::Value BudgetBy(const Napi::CallbackInfo& info, int64_t (*rule)(const Prefi
                                                   .depth = IntegerOf(limits, "depth"),
                                                   .deepest = IntegerOf(limits, "deepest"),
                                                   .added_ms = NumberOf(limits, "addedMs"),
+                                                  .least_added_ms = NumberOf(limits, "leastAddedMs"),
                                                   .most = std::max<int64_t>(1, IntegerOf(limits, "most"))});
     return Napi::Number::New(info.Env(), static_cast<double>(budget));
   });

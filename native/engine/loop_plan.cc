@@ -11,6 +11,8 @@ namespace {
 // Tokens of a common beginning for which a request waits until another one has computed them.
 constexpr int64_t kWorthWaiting = 64;
 
+constexpr double kLeastAddedOnGpuMs = 2.5;
+
 int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
   const auto [end, unused] = std::mismatch(a.tokens().begin(), a.tokens().end(), b.tokens().begin(), b.tokens().end());
   return end - a.tokens().begin();
@@ -84,6 +86,7 @@ Plan Loop::PlanFor(const std::string& adapters, Context::BatchKind kind, std::ve
   }
   BudgetLimits limits = LimitsOf(candidates);
   limits.added_ms = options_.step_target_ms;
+  limits.least_added_ms = model_->gpu_layers() > 0 ? kLeastAddedOnGpuMs : 0;
   limits.most = context.micro_batch_size;
   PlanLimits plan_limits{.batch_size = context.batch_size,
                          .max_sequences = context.max_sequences,

@@ -124,7 +124,8 @@ int64_t PrefillBudget(const PrefillPace& pace, const BudgetLimits& limits) {
   const double normal = DecodeMs(pace, limits.decodes);
   if (limits.decodes == 0 || normal == 0) return limits.most;
   if (pace.mixed_steps >= kRefreshSteps) return 0;
-  const double added = std::min((kStretch - 1) * normal, std::max(limits.added_ms, (kLeastStretch - 1) * normal));
+  const double most = std::max(limits.added_ms, (kLeastStretch - 1) * normal);
+  const double added = std::min(std::max((kStretch - 1) * normal, limits.least_added_ms), most);
   if (pace.token_ms == 0 || IsMuchDeeper(limits.depth, pace)) return 1;
   return std::clamp(static_cast<int64_t>(added / TokenMs(pace)), int64_t{1}, limits.most);
 }

@@ -28,11 +28,12 @@ struct PaceStep {
 };
 
 struct BudgetLimits {
-  int64_t decodes = 0;   // sequences that generate in the coming step
-  int64_t depth = 0;     // tokens that lie computed before the next prompt token
-  int64_t deepest = 0;   // and before that of any prompt
-  double added_ms = 50;  // most that prompts may add to a step, unless it is long anyway
-  int64_t most = 512;    // tokens, at least 1
+  int64_t decodes = 0;        // sequences that generate in the coming step
+  int64_t depth = 0;          // tokens that lie computed before the next prompt token
+  int64_t deepest = 0;        // and before that of any prompt
+  double added_ms = 50;       // most that prompts may add to a step, unless it is long anyway
+  double least_added_ms = 0;  // they may add so much in any case
+  int64_t most = 512;         // tokens, at least 1
 };
 
 /// What was run in so many ms. Prompts that end with a run of one token cost what a decode costs, and count as such.
@@ -58,7 +59,8 @@ int64_t BriefSize(const PrefillPace& pace, const BudgetLimits& limits);
 ///
 /// A stream shall feel little of another's prompt: a step that carries one lasts at most 1.6 times as long as the mean
 /// step without, so that it stays below three times although costs vary, and the stream itself gets deeper. The prompt
-/// then has 3/8 of the time, less what a whole number of tokens leaves.
+/// then has 3/8 of the time, less what a whole number of tokens leaves. `least_added_ms` is for GPUs: a step of another
+/// shape is longer there by some 2 ms whatever is in it, which makes few tokens seem dear, and nobody feels it.
 /// Where that would add more than `added_ms` this is the limit instead, but a third of the time is the prompt's in any case.
 ///
 /// At least one token is carried, or prompts would starve; where a single one costs more than the limit (upstream's

@@ -4,7 +4,7 @@ import { nativeAddon } from '../../lib/native.js'
 import type { BudgetLimits, PaceStep, PrefillPace } from '../../lib/native.js'
 
 const most = 512
-const addedMs = 50
+const plain: BudgetLimits = { decodes: 1, depth: 0, deepest: 0, addedMs: 50, leastAddedMs: 0, most }
 const step = (given: Partial<PaceStep>): PaceStep => ({ decodes: 0, prompt: 0, depth: 0, ms: 0, ...given })
 
 function paceAfter(steps: readonly Partial<PaceStep>[], from?: PrefillPace): PrefillPace {
@@ -15,10 +15,10 @@ function paceAfter(steps: readonly Partial<PaceStep>[], from?: PrefillPace): Pre
 }
 
 const budget = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
-  nativeAddon().prefillBudget(pace, { decodes: 1, depth: 0, deepest: 0, addedMs, most, ...given })
+  nativeAddon().prefillBudget(pace, { ...plain, ...given })
 
 const brief = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
-  nativeAddon().briefBudget(pace, { decodes: 1, depth: 0, deepest: 0, addedMs, most, ...given })
+  nativeAddon().briefBudget(pace, { ...plain, ...given })
 
 describe('the budget of prompts beside running streams', () => {
   const decode = { decodes: 1, ms: 5 }
@@ -40,6 +40,18 @@ describe('the budget of prompts beside running streams', () => {
       ],
       {},
       10,
+    ],
+    [
+      'adds the least that it may where that is more',
+      [decode, { decodes: 1, prompt: 6, ms: 11 }],
+      { leastAddedMs: 10 },
+      10,
+    ],
+    [
+      'but never more than the step target',
+      [decode, { decodes: 1, prompt: 6, ms: 11 }],
+      { addedMs: 4, leastAddedMs: 10 },
+      4,
     ],
     [
       'but half a step in any case',
