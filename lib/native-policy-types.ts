@@ -27,8 +27,7 @@ export interface PrefillPace {
   readonly decodeMs: readonly number[]
   readonly tokenMs: number
   readonly depth: number
-  /** It was learned from small chunks, as they are beside decodes. */
-  readonly small: boolean
+  readonly beside: boolean
   readonly mixedSteps: number
   /** Of a step of decodes alone that took much longer than expected, once; 0: none. */
   readonly doubtMs: number
@@ -38,7 +37,10 @@ export interface PaceStep {
   readonly decodes: number
   readonly prompt: number
   readonly depth: number
+  /** 0: what it took says nothing. */
   readonly ms: number
+  /** Its prompts were computed in slices. */
+  readonly sliced: boolean
 }
 
 export interface BudgetLimits {
@@ -46,7 +48,7 @@ export interface BudgetLimits {
   readonly depth: number
   readonly deepest: number
   readonly addedMs: number
-  /** They may add so much in any case. */
+  /** Prompts may add so much, up to `addedMs`, also to a short step. */
   readonly leastAddedMs: number
   readonly most: number
 }
@@ -106,7 +108,7 @@ export interface PlanLimits {
   readonly prefillBudget: number
   /** And of prompts that begin and end in it, the former included unless sliced. */
   readonly briefBudget: number
-  /** With slices, a prompt of so many tokens waits for a step with room for the whole of it. */
+  /** With slices, a prompt of at most so many tokens waits for a step with room for all of it. */
   readonly briefSize: number
   /** Most proposed tokens in a step. */
   readonly draftBudget: number

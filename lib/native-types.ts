@@ -353,6 +353,8 @@ export interface Addon extends ChatAddon, DraftAddon, EmbedderAddon, MediaAddon,
   prefillBudget(pace: PrefillPace, limits: BudgetLimits): number
   /** Those that it may carry of prompts that are whole within it. */
   briefBudget(pace: PrefillPace, limits: BudgetLimits): number
+  /** How long such a prompt may be, in tokens. */
+  briefSize(pace: PrefillPace, limits: BudgetLimits): number
   /** How long prompts may be computed before each step of so many streams where that goes in slices, in ms; 0: unknown. */
   sliceMs(pace: PrefillPace, decodes: number): number
   /** The thread rule after one more step of `cost` ms per unit of work. */

@@ -131,6 +131,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("learnPace", LearnPrefillPace);
   add("prefillBudget", PrefillBudgetOf);
   add("briefBudget", BriefBudgetOf);
+  add("briefSize", BriefSizeOf);
   add("sliceMs", SliceMsOf);
   add("packStep", PackOneStep);
   add("nextThreads", NextThreadState);

@@ -33,7 +33,7 @@ PrefillPace ToPace(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   PrefillPace pace{.token_ms = NumberOf(given, "tokenMs"),
                    .depth = IntegerOf(given, "depth"),
-                   .small = BoolOf(given, "small"),
+                   .beside = BoolOf(given, "beside"),
                    .mixed_steps = IntegerOf(given, "mixedSteps"),
                    .doubt_ms = NumberOf(given, "doubtMs")};
   const auto decode_ms = ArrayOf(given.Get("decodeMs"), ToNumber);
@@ -94,12 +94,13 @@ Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
     const PrefillPace pace = LearnPace(ToPace(info[0]), {.decodes = IntegerOf(step, "decodes"),
                                                          .prompt = IntegerOf(step, "prompt"),
                                                          .depth = IntegerOf(step, "depth"),
-                                                         .ms = NumberOf(step, "ms")});
+                                                         .ms = NumberOf(step, "ms"),
+                                                         .sliced = BoolOf(step, "sliced")});
     auto result = Napi::Object::New(env);
     result.Set("decodeMs", ToArray(env, pace.decode_ms, [&](double ms) { return Napi::Number::New(env, ms); }));
     result.Set("tokenMs", pace.token_ms);
     result.Set("depth", static_cast<double>(pace.depth));
-    result.Set("small", pace.small);
+    result.Set("beside", pace.beside);
     result.Set("mixedSteps", static_cast<double>(pace.mixed_steps));
     result.Set("doubtMs", pace.doubt_ms);
     return result;
@@ -108,6 +109,7 @@ Napi::Value LearnPrefillPace(const Napi::CallbackInfo& info) {
 
 Napi::Value PrefillBudgetOf(const Napi::CallbackInfo& info) { return BudgetBy(info, PrefillBudget); }
 Napi::Value BriefBudgetOf(const Napi::CallbackInfo& info) { return BudgetBy(info, BriefBudget); }
+Napi::Value BriefSizeOf(const Napi::CallbackInfo& info) { return BudgetBy(info, BriefSize); }
 
 Napi::Value SliceMsOf(const Napi::CallbackInfo& info) {
   return Guard(info.Env(), [&]() -> Napi::Value {

@@ -7,9 +7,9 @@
 namespace llamero {
 namespace {
 
-// Between the requests of one turn of the event loop lie some 50 µs, with texts to be taken apart up to 600; as soon as a
+// Between the requests of one turn of the event loop lie some 50 µs, with texts to be taken apart some 300; as soon as a
 // step runs, its threads take the cores that the event loop needs, and the next one comes milliseconds later.
-constexpr auto kGather = std::chrono::microseconds(500);
+constexpr auto kGather = std::chrono::microseconds(600);
 constexpr auto kGatherMost = std::chrono::milliseconds(5);
 
 const char* const kClosed = "The model was closed; load it again to generate.";
@@ -123,17 +123,17 @@ void Engine::Run() {
         // JavaScript decides on a wake whether the event loop must stay alive.
         if (wake_) wake_();
         const auto awake = [&] { return closing_ || !commands_.empty(); };
-        const int64_t next_id = next_id_;
         // A parked request can still run out of time. Waiting until max() would overflow in some libraries.
         if (const auto deadline = loop_->NextDeadline(); deadline == Clock::time_point::max()) {
           changed_.wait(lock, awake);
         } else {
           changed_.wait_until(lock, deadline, awake);
         }
-        if (gathers_) Gather(lock, next_id);
       }
+      if (gathers_ && !loop_->HasWork()) Gather(lock);
       if (closing_) break;
       commands.swap(commands_);
+      taken_id_ = next_id_;
     }
     for (const Command& command : commands) Guarded(command);  // E2
     Guarded([](Loop& loop) {
@@ -158,11 +158,12 @@ void Engine::Run() {
   active_ = false;
 }
 
-void Engine::Gather(std::unique_lock<std::mutex>& lock, int64_t next_id) {  // E9
+void Engine::Gather(std::unique_lock<std::mutex>& lock) {  // E9
   const auto latest = Clock::now() + kGatherMost;
-  while (next_id_ != next_id && Clock::now() < latest) {
-    next_id = next_id_;
-    changed_.wait_for(lock, kGather, [&] { return closing_ || next_id_ != next_id; });
+  for (int64_t seen = taken_id_; next_id_ != seen && Clock::now() < latest && !closing_;) {
+    seen = next_id_;
+    const auto until = std::min(latest, Clock::now() + kGather);
+    changed_.wait_until(lock, until, [&] { return closing_ || next_id_ != seen; });
   }
 }
 

@@ -231,7 +231,12 @@ Context::Outcome Loop::TimedDecode(const Plan& plan) {
   stats_.decode_ms += milliseconds;
   adapters_changed_ = changed;
   const bool text = kind_ == Context::BatchKind::kTokens;
-  if (outcome == Context::Outcome::kDone && !changed && text) Learn(plan, milliseconds);
+  if (outcome != Context::Outcome::kDone || !text) return outcome;
+  if (changed) {
+    pace_ = LearnPace(pace_, PaceOf(plan.runs, 0));
+  } else {
+    Learn(plan, milliseconds);
+  }
   return outcome;
 }
 

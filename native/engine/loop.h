@@ -138,6 +138,7 @@ class Loop {
   void BeginSlices(const Plan& plan);
   double NextSliceMs(const Plan& plan);
   void ComputeSlice(const Plan& plan);
+  void LearnFromSlices(const std::vector<PlanRun>& runs);
   void EndSlices(Context::Outcome outcome);
   void DropSlicesOf(int64_t id);
   void StartOver(Sequence& sequence);

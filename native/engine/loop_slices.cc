@@ -100,8 +100,7 @@ void Loop::EndSlices(Context::Outcome outcome) {
   switch (outcome) {
     case Context::Outcome::kDone:
       for (const PlanRun& run : runs) Computed(run, sequences_.at(run.id), slices_began_);
-      pace_ = LearnPace(pace_, PaceOf(runs, slices_ms_));
-      return;
+      return LearnFromSlices(runs);
     case Context::Outcome::kNoCells:  // others hold them, or had done when it began
       return Preempt(sequences_.at(runs.back().id));
     case Context::Outcome::kAborted:
@@ -113,6 +112,12 @@ void Loop::EndSlices(Context::Outcome outcome) {
     case Context::Outcome::kBroken:
       return Break("ERR_ENGINE_CRASHED", "llama.cpp could not compute a step; close the model and load it again.");
   }
+}
+
+void Loop::LearnFromSlices(const std::vector<PlanRun>& runs) {
+  PaceStep step = PaceOf(runs, slices_ms_);
+  step.sliced = true;
+  pace_ = LearnPace(pace_, step);
 }
 
 /// If that sequence is computed in slices, they end; what was computed of others in them is computed again.

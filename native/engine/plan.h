@@ -31,7 +31,7 @@ struct PlanLimits {
   int64_t shared = 0;          // cells that several running sequences use
   int64_t prefill_budget = 0;  // prompt tokens of a step that also carries generating sequences, or that are sliced
   int64_t brief_budget = 0;    // and of prompts that are computed whole within it, the former included unless sliced
-  int64_t brief_size = 0;      // with slices, a prompt of so many tokens waits for a step with room for the whole of it
+  int64_t brief_size = 0;      // with slices, a prompt of at most so many waits for a step with room for all of it
   int64_t draft_budget = 0;    // proposed tokens of a step
   bool slices = false;         // prompts beside generating sequences are computed in slices between the steps
 };
@@ -63,7 +63,7 @@ int64_t DraftedTokens(const Plan& plan);
 /// may overtake those of its priority that are computed in parts: a tail behind a shared prefix is not worth parts. With
 /// `slices` the parts are no runs of the step but sliced ones, all of a prompt but its last token, which is a run of its
 /// own later; what is brief enough for a step, but not for this one (`brief_size`), waits for the next rather than being
-/// sliced. A sequence is admitted when its whole prompt fits into the cells left, and for its sake those lose theirs
+/// sliced, unless decodes leave no place for it in the batch. A sequence is admitted when its whole prompt fits into the cells left, and for its sake those lose theirs
 /// that are parked or of lower priority, running or not. When cells run short later, the lowest in rank lose theirs:
 /// parked before running, low priority before high, late before early. Hence the first in rank always advances, and
 /// nobody starves.
@@ -76,7 +76,7 @@ int64_t DraftedTokens(const Plan& plan);
 /// prompts and the next token of every running sequence will need.
 ///
 /// REQUIRES: known > computed for every sequence, and known <= cells; a boundary lies behind what is computed, and what is
-/// whole fits into a batch. Pure: equal input gives equal output.
+/// whole fits into a batch; `brief_budget` reaches `brief_size` again and again. Pure: equal input gives equal output.
 Plan PlanStep(std::vector<PlanSequence> sequences, const PlanLimits& limits);
 
 }  // namespace llamero

@@ -26,9 +26,8 @@ constexpr double kDoubt = 1.3;
 // A shorter step without decodes says little about what a token adds: most of it is the pass over the weights.
 constexpr int64_t kTellingPrompt = 32;
 
-// Small chunks cost more per token than the large ones of a prompt alone.
-constexpr int64_t kSmallChunk = 64;
-constexpr double kSmallFactor = 2;
+// Small chunks beside decodes cost more per token than the large ones of a prompt alone.
+constexpr double kBesideFactor = 2;
 
 // A step that others delayed must not stop prompts: with few tokens in it, all of the delay would seem to be theirs.
 constexpr double kGrowth = 2;
@@ -56,7 +55,7 @@ bool IsMuchDeeper(int64_t depth, const PrefillPace& pace) { return depth > 2 * p
 
 void Follow(double& mean, double value, double share = kFollow) { mean += (value - mean) * (mean == 0 ? 1 : share); }
 
-double TokenMs(const PrefillPace& pace) { return pace.token_ms * (pace.small ? 1 : kSmallFactor); }
+double TokenMs(const PrefillPace& pace) { return pace.token_ms * (pace.beside ? 1 : kBesideFactor); }
 
 }  // namespace
 
@@ -91,7 +90,11 @@ BudgetLimits LimitsOf(std::span<const PlanSequence> candidates) {
 }
 
 PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
-  if (!(step.ms > 0)) return pace;
+  if (!(step.ms > 0)) {
+    // A look that says nothing was one all the same: the prompts that wait for its end must not wait for ever.
+    if (step.prompt == 0 && step.decodes > 0) pace.mixed_steps = 0;
+    return pace;
+  }
   if (step.prompt == 0) {
     if (step.decodes == 0) return pace;
     double& known = pace.decode_ms[Bucket(step.decodes, pace.decode_ms.size())];
@@ -110,13 +113,13 @@ PrefillPace LearnPace(PrefillPace pace, const PaceStep& step) {
   if (step.decodes > 0) pace.mixed_steps++;
   const double alone = step.decodes > 0 ? DecodeMs(pace, step.decodes) : 0;
   if (alone == 0 && step.prompt < kTellingPrompt) return pace;
-  const bool small = alone > 0 || step.prompt <= kSmallChunk;
+  const bool beside = alone > 0 || step.sliced;
   // A step can't have been cheaper than its prompt's share of it by more than it varies.
   const double added = std::max(step.ms - alone, step.ms / 10) / static_cast<double>(step.prompt);
-  if (small != pace.small || IsMuchDeeper(step.depth, pace)) pace.token_ms = 0;
+  if (beside != pace.beside || IsMuchDeeper(step.depth, pace)) pace.token_ms = 0;
   Follow(pace.token_ms, pace.token_ms > 0 ? std::min(added, kGrowth * pace.token_ms) : added);
   pace.depth = step.depth;
-  pace.small = small;
+  pace.beside = beside;
   return pace;
 }
 

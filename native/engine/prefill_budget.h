@@ -14,7 +14,7 @@ struct PrefillPace {
   std::array<double, 9> decode_ms{};
   double token_ms = 0;      // what one more prompt token adds to a step; 0: not known
   int64_t depth = 0;        // of the prompt tokens that this was learned from
-  bool small = false;       // it was learned from small chunks, as they are beside decodes
+  bool beside = false;      // it was learned beside decodes
   int64_t mixed_steps = 0;  // since the last step of decodes alone
   double doubt_ms = 0;      // a step of decodes alone that took much longer than expected, once; 0: none
 };
@@ -24,7 +24,8 @@ struct PaceStep {
   int64_t decodes = 0;  // runs of one token
   int64_t prompt = 0;   // tokens of all other runs
   int64_t depth = 0;    // position behind the deepest of these
-  double ms = 0;
+  double ms = 0;        // 0: what it took says nothing, as when adapters changed before it
+  bool sliced = false;  // its prompts were computed in slices: in chunks as small as beside decodes
 };
 
 struct BudgetLimits {
@@ -32,7 +33,7 @@ struct BudgetLimits {
   int64_t depth = 0;          // tokens that lie computed before the next prompt token
   int64_t deepest = 0;        // and before that of any prompt
   double added_ms = 50;       // most that prompts may add to a step, unless it is long anyway
-  double least_added_ms = 0;  // they may add so much in any case
+  double least_added_ms = 0;  // so much, up to `added_ms`, also to a short step
   int64_t most = 512;         // tokens, at least 1
 };
 
@@ -59,9 +60,10 @@ int64_t BriefSize(const PrefillPace& pace, const BudgetLimits& limits);
 ///
 /// A stream shall feel little of another's prompt: a step that carries one lasts at most 1.6 times as long as the mean
 /// step without, so that it stays below three times although costs vary, and the stream itself gets deeper. The prompt
-/// then has 3/8 of the time, less what a whole number of tokens leaves. `least_added_ms` is for GPUs: a step of another
-/// shape is longer there by some 2 ms whatever is in it, which makes few tokens seem dear, and nobody feels it.
+/// then has 3/8 of the time, less what a whole number of tokens leaves.
 /// Where that would add more than `added_ms` this is the limit instead, but a third of the time is the prompt's in any case.
+/// `least_added_ms` is for GPUs: a step of another shape is longer there by some 2 ms whatever is in it, which makes few
+/// tokens seem dear, and nobody feels it.
 ///
 /// At least one token is carried, or prompts would starve; where a single one costs more than the limit (upstream's
 /// attention over a deep prompt, beside a shallow stream) the step is as long as that takes. Every 32nd step carries

@@ -5,7 +5,14 @@ import type { BudgetLimits, PaceStep, PrefillPace } from '../../lib/native.js'
 
 const most = 512
 const plain: BudgetLimits = { decodes: 1, depth: 0, deepest: 0, addedMs: 50, leastAddedMs: 0, most }
-const step = (given: Partial<PaceStep>): PaceStep => ({ decodes: 0, prompt: 0, depth: 0, ms: 0, ...given })
+const step = (given: Partial<PaceStep>): PaceStep => ({
+  decodes: 0,
+  prompt: 0,
+  depth: 0,
+  ms: 0,
+  sliced: false,
+  ...given,
+})
 
 function paceAfter(steps: readonly Partial<PaceStep>[], from?: PrefillPace): PrefillPace {
   const addon = nativeAddon()
@@ -16,6 +23,9 @@ function paceAfter(steps: readonly Partial<PaceStep>[], from?: PrefillPace): Pre
 
 const budget = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
   nativeAddon().prefillBudget(pace, { ...plain, ...given })
+
+const size = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
+  nativeAddon().briefSize(pace, { ...plain, ...given })
 
 const brief = (pace: PrefillPace, given: Partial<BudgetLimits> = {}) =>
   nativeAddon().briefBudget(pace, { ...plain, ...given })
@@ -230,12 +240,25 @@ describe('the budget of whole prompts beside running streams', () => {
     ['is nothing while only the step without is known', known.slice(0, 1), {}, 0],
     ['adds four times the step target', known, {}, 200],
     ['is at most a micro-batch', known, { most: 64 }, 64],
-    ['counts what a short one alone cost once', [{ prompt: 64, depth: 64, ms: 64 }], {}, 200],
+    ['counts what it cost in slices once', [{ prompt: 64, depth: 64, ms: 64, sliced: true }], {}, 200],
     ['counts what a prompt alone cost twice', [{ prompt: 100, depth: 100, ms: 100 }], {}, 100],
     ['is nothing where one lies much deeper than what is known', known, { deepest: 5000 }, 0],
     ['is none in every 32nd step', [known[0]!, ...Array<Partial<PaceStep>>(31).fill(known[1]!)], {}, 0],
   ]
   it.each(cases)('%s', (_rule, steps, limits, tokens) => {
     expect(brief(paceAfter(steps), limits)).toBe(tokens)
+  })
+
+  const mixed = [known[0]!, ...Array<Partial<PaceStep>>(31).fill(known[1]!)]
+
+  it('is room for prompts of as many tokens, which a look changes nothing about', () => {
+    expect(size(paceAfter(known))).toBe(200)
+    expect(size(paceAfter(mixed))).toBe(200)
+    expect(size(paceAfter([]))).toBe(0)
+  })
+
+  it('is there again after a look that said nothing', () => {
+    expect(brief(paceAfter([...mixed, { decodes: 1, ms: 0 }]))).toBe(200)
+    expect(brief(paceAfter([...mixed, { decodes: 1, prompt: 6, depth: 2000, ms: 0 }]))).toBe(0)
   })
 })

@@ -90,7 +90,8 @@ describe('a prompt beside a stream', () => {
   })
 
   it('that begins and ends in a chunk with others says the same when some of them are cancelled', async () => {
-    const engine = await engines({ contextSize, maxSequences: 16 })
+    // So short that nothing is brief.
+    const engine = await engines({ contextSize, maxSequences: 16, stepTargetMs: 0.1 })
     const stream = engine.submit(await engine.tokenize('K0'), { ...endless, maxTokens: 2000 })
     await engine.inbox.begun(stream, 5)
     const prompts = await Promise.all(

@@ -195,6 +195,7 @@ export function createFakeAddon(options: FakeOptions = {}): FakeAddon {
     learnPace: unused,
     prefillBudget: unused,
     briefBudget: unused,
+    briefSize: unused,
     sliceMs: unused,
     nextThreads: unused,
     assembleText: unused,
