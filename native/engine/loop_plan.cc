@@ -11,6 +11,7 @@ namespace {
 // Tokens of a common beginning for which a request waits until another one has computed them.
 constexpr int64_t kWorthWaiting = 64;
 
+// What a step of another shape costs there by itself (engine/prefill_budget.h).
 constexpr double kLeastAddedOnGpuMs = 2.5;
 
 int64_t CommonPrefix(const Sequence& a, const Sequence& b) {

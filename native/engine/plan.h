@@ -63,10 +63,10 @@ int64_t DraftedTokens(const Plan& plan);
 /// may overtake those of its priority that are computed in parts: a tail behind a shared prefix is not worth parts. With
 /// `slices` the parts are no runs of the step but sliced ones, all of a prompt but its last token, which is a run of its
 /// own later; what is brief enough for a step, but not for this one (`brief_size`), waits for the next rather than being
-/// sliced, unless decodes leave no place for it in the batch. A sequence is admitted when its whole prompt fits into the cells left, and for its sake those lose theirs
-/// that are parked or of lower priority, running or not. When cells run short later, the lowest in rank lose theirs:
-/// parked before running, low priority before high, late before early. Hence the first in rank always advances, and
-/// nobody starves.
+/// sliced, unless decodes leave no place for it in the batch. A sequence is admitted when its whole prompt fits into the
+/// cells left, and for its sake those lose theirs that are parked or of lower priority, running or not. When cells run
+/// short later, the lowest in rank lose theirs: parked before running, low priority before high, late before early.
+/// Hence the first in rank always advances, and nobody starves.
 ///
 /// A sequence may start from tokens that lie computed already; its first run then begins behind them.
 ///
