@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { openModel } from '../../lib/model/index.js'
 import type { NativeFinish } from '../../lib/native-types.js'
 import { scriptedModelFile, testEngines, until } from './test-engine.js'
@@ -80,7 +80,9 @@ describe('a limit of the time in the queue', () => {
 
 it('a generation that runs out of time rejects with what it had come to', async () => {
   const model = await openModel({ path: modelFile() }, { parallel: 1 })
-  const running = model.generate('K0', { temperature: 0, timeoutMs: 100 })
+  const running = model.generate('K0', { temperature: 0, timeoutMs: 400 })
+  // Texts are taken apart beside each other: of two requests in one turn either may come first.
+  await vi.waitUntil(() => model.metrics().running === 1, { interval: 1 })
   const waiting = model.generate('K1', { temperature: 0, queueTimeoutMs: 20 })
   await expect(waiting).rejects.toMatchObject({
     code: 'ERR_TIMEOUT',
@@ -88,7 +90,7 @@ it('a generation that runs out of time rejects with what it had come to', async 
   })
   await expect(running).rejects.toMatchObject({
     code: 'ERR_TIMEOUT',
-    details: { option: 'timeoutMs', limitMs: 100, phase: 'decode', inputTokens: 2 },
+    details: { option: 'timeoutMs', limitMs: 400, phase: 'decode', inputTokens: 2 },
   })
   expect((await model.generate('K9', { temperature: 0 })).text).toBe('0123456789')
   await model.close()
