@@ -12,6 +12,8 @@ const longPrompt = (engine: TestEngine, state = 'K1') => engine.tokenize(`${'.'.
 
 const expected = (state: string, maxTokens: number) => predict(state, { maxTokens, ignoreEos: true }).text
 
+type Computed = Pick<NativeEngineStats, 'promptTokens' | 'outputTokens'>
+
 /** A stream that runs, and a long prompt that has begun to be computed beside it. */
 async function streamAndPrompt(engine: TestEngine, options: { priority?: number; cacheKey?: string } = {}) {
   const stream = engine.submit(await engine.tokenize('K0'), { ...endless, maxTokens: 2000 })
@@ -22,11 +24,15 @@ async function streamAndPrompt(engine: TestEngine, options: { priority?: number;
   return { stream, prompt, begun }
 }
 
-/** The engine's counters at every turn of the event loop until the request's first token. */
-async function watch(engine: TestEngine, id: number): Promise<NativeEngineStats[]> {
-  const looks: NativeEngineStats[] = []
+/** What the engine had computed, at every turn of the event loop that saw it change until the request's first token. */
+async function watch(engine: TestEngine, id: number): Promise<Computed[]> {
+  const looks: Computed[] = []
   while (!engine.inbox.tokens.get(id)) {
-    looks.push(engine.stats())
+    const { promptTokens, outputTokens } = engine.stats()
+    const last = looks.at(-1)
+    if (last?.promptTokens !== promptTokens || last.outputTokens !== outputTokens) {
+      looks.push({ promptTokens, outputTokens })
+    }
     await turn()
   }
   return looks
