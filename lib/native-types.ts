@@ -137,6 +137,8 @@ export interface NativeEngineOptions {
   readonly batchSize: number
   /** Most tokens of one graph run. */
   readonly microBatchSize: number
+  /** Tokens that a step can take back where the memory can't be cut, 0 to 64; each costs the states of all sequences. */
+  readonly rollback: number
   /** Most compute threads. */
   readonly threads: number
   /** Lower the number of threads while other processes take the cores. */

@@ -35,12 +35,12 @@ double BytesOf(ggml_type type, double elements) {
   return elements * static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
 }
 
-int64_t StateBytes(const llama_model* model) {
+double StateBytes(const llama_model* model) {
   const double inner = MetadataNumber(model, "ssm.inner_size", 0);
   const double state = MetadataNumber(model, "ssm.state_size", 0);
   const double kernel = MetadataNumber(model, "ssm.conv_kernel", 1);
   const double groups = MetadataNumber(model, "ssm.group_count", 0);
-  return Bytes(llama_model_n_layer(model) * kSingle * ((kernel - 1) * (inner + 2 * groups * state) + state * inner));
+  return llama_model_n_layer(model) * kSingle * ((kernel - 1) * (inner + 2 * groups * state) + state * inner);
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
   const double logits = static_cast<double>(OutputRows(options)) * loaded.vocabulary_size();
   return {.weights = static_cast<int64_t>(llama_model_size(model)),
           .per_cell = attends ? Bytes(layers * cell) : 0,
-          .per_sequence = StateBytes(model),
+          .per_sequence = Bytes(StateBytes(model) * (1.0 + static_cast<double>(options.rollback))),
           .buffers = Bytes(kSingle * (rows * (2 * inner + 6 * width) + 2 * logits)),
           .buffers_per_cell = Bytes(rows * (kHalf + (options.flash_attention == "off" ? kSingle * heads : 0))),
           .gpu_share = loaded.gpu_share()};

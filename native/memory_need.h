@@ -13,7 +13,7 @@ namespace llamero {
 /// which other engines' threads may be writing to; so this is a formula over the model's metadata:
 ///
 ///   per cell       layers × KV heads × (key length + value length), in the cache's types
-///   per sequence   recurrent layers' states, single precision
+///   per sequence   recurrent layers' states, single precision, one and as many as tokens can be taken back
 ///   buffers        one micro-batch's widest activations, and logits of every row that may be sampled
 ///   buffers, cell  the mask of a micro-batch in half precision; without flash attention also its scores, all heads
 ///

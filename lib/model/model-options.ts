@@ -75,6 +75,15 @@ export interface ModelOptions {
   readonly gpuLayers?: number | undefined
   /** Map the file into memory instead of reading it. @default true */
   readonly memoryMap?: boolean | undefined
+  /**
+   * Tokens that may be proposed to a model in a step and taken back if it says others, where its memory can't be cut:
+   * 0 to 64. Speculation with recurrent and hybrid models needs it, and works with those that llama.cpp can take back
+   * (Qwen3.5, LFM2, Nemotron H and others); with others, and with sliding windows, a value above 0 rejects with
+   * `ERR_UNSUPPORTED`. Each takes as much memory as the states of all sequences. It means nothing where every token is
+   * kept.
+   * @default 0
+   */
+  readonly rollback?: number | undefined
   /** Requests that may wait for their turn, 0 to 100,000; further ones reject with `ERR_QUEUE_FULL`. @default 512 */
   readonly queueLimit?: number | undefined
   /** Cancels loading, which then rejects with `signal.reason`. It has no effect afterwards. @default none */
@@ -120,6 +129,13 @@ export const modelOptions = {
   valueType: oneOf(cacheTypes, { default: 'f16', doc: 'Type of the cached values.' }),
   gpuLayers: integer(parameters.num_gpu),
   memoryMap: boolean(parameters.use_mmap),
+  rollback: integer({
+    min: 0,
+    max: 64,
+    unit: 'tokens',
+    default: 0,
+    doc: 'Tokens that a step can take back where the memory can not be cut.',
+  }),
   queueLimit: integer({ min: 0, max: 100_000, unit: 'requests', default: 512, doc: 'Requests that may wait.' }),
   signal: abortSignal('Cancels loading.'),
   onProgress: callback<(fraction: number) => void>({

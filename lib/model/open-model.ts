@@ -229,6 +229,7 @@ function engineOptions(
     cacheFiles: files,
     batchSize: Math.min(batchSize, cells),
     microBatchSize: Math.min(microBatchSize, cells),
+    rollback: options.rollback,
     threads: options.threads,
     adaptThreads: options.adaptThreads,
     flashAttention: options.flashAttention,

@@ -136,12 +136,14 @@ DiskTierOptions ToDiskTierOptions(const Napi::Value& value) {
 EngineOptions ToEngineOptions(const Napi::Value& value) {
   const Napi::Object given = ToObject(value);
   constexpr int64_t kMostSequences = 256;  // llama_max_parallel_sequences()
+  constexpr int64_t kMostRollback = 64;
   EngineOptions options{
       .loop = {.context = {.cells = IntegerOf(given, "contextSize"),
                            .max_sequences = IntegerOf(given, "maxSequences"),
                            .slots = IntegerOf(given, "maxSequences") + IntegerOf(given, "cachedSequences"),
                            .batch_size = IntegerOf(given, "batchSize"),
                            .micro_batch_size = IntegerOf(given, "microBatchSize"),
+                           .rollback = IntegerOf(given, "rollback"),
                            .threads = static_cast<int>(IntegerOf(given, "threads")),
                            .flash_attention = StringOf(given, "flashAttention"),
                            .own_kernels = BoolOf(given, "ownKernels"),
@@ -157,7 +159,8 @@ EngineOptions ToEngineOptions(const Napi::Value& value) {
   const bool valid = context.cells >= 1 && context.cells <= INT32_MAX && context.max_sequences >= 1 &&
                      context.slots >= context.max_sequences && context.slots <= kMostSequences &&
                      context.batch_size >= 1 && context.batch_size <= INT32_MAX && context.micro_batch_size >= 1 &&
-                     context.threads >= 1 && context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0 &&
+                     context.rollback >= 0 && context.rollback <= kMostRollback && context.threads >= 1 &&
+                     context.threads <= GGML_MAX_N_THREADS && options.queue_limit >= 0 &&
                      options.loop.cache.idle_limit >= 0 && options.loop.cache.snapshot_bytes >= 0;
   if (!valid) throw Failure("ERR_INTERNAL", "The engine was asked for with options out of range.");
   return options;

@@ -52,6 +52,9 @@ llama_state_seq_flags Flags(Context::Part part) {
   return part == Context::Part::kCheckpoint ? LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY : 0;
 }
 
+/// llama.cpp keeps the last n_rs_seq + 1 tokens of a sequence in one micro-batch, and asserts that this holds more.
+uint32_t MostRollback(uint32_t micro_batch_size) { return std::max(micro_batch_size, 2u) - 2; }
+
 bool ShouldAbort(void* data) noexcept { return static_cast<const std::atomic<bool>*>(data)->load(); }
 
 }  // namespace
@@ -107,6 +110,9 @@ void Context::Open(llama_context_params params) {
   params.n_batch = static_cast<uint32_t>(std::max(options_.batch_size, options_.slots));
   params.n_ubatch = static_cast<uint32_t>(std::min<int64_t>(options_.micro_batch_size, params.n_batch));
   params.n_seq_max = static_cast<uint32_t>(options_.slots);
+  // A window's cells are not kept beyond it, so a hybrid model with windows can't go back.
+  const bool windowed = llama_model_n_swa(model_->get()) > 0;
+  params.n_rs_seq = windowed ? 0 : std::min(static_cast<uint32_t>(options_.rollback), MostRollback(params.n_ubatch));
   // Without it the compute buffers hold logits for a whole micro-batch, hundreds of MiB for a large vocabulary.
   params.n_outputs_max = static_cast<uint32_t>(output_rows_);
   params.n_threads = options_.threads;
@@ -133,6 +139,12 @@ void Context::Open(llama_context_params params) {
   }
   options_.cells = llama_n_ctx(context_.get());
   options_.slots = llama_n_seq_max(context_.get());
+  const bool can_go_back = llama_n_rs_seq(context_.get()) > 0;
+  if (options_.rollback > 0 && memory_ != Memory::kPlain && !can_go_back) {
+    throw Failure("ERR_UNSUPPORTED",
+                  "A model of this kind can't take back what it has computed; open it without `rollback`.");
+  }
+  options_.rollback = llama_n_rs_seq(context_.get());
   options_.batch_size = llama_n_batch(context_.get());
   options_.micro_batch_size = llama_n_ubatch(context_.get());
   threads_.Attach(context_.get(), options_.threads);
@@ -261,6 +273,7 @@ Context::Outcome Context::Decode(int threads) {
   const int status = llama_decode(context_.get(), batch);
   if (status == 0) {
     llama_synchronize(context_.get());
+    for (const llama_seq_id slot : slots_) taken_back_.erase(slot);
     return Outcome::kDone;
   }
   if (status == 1) return Outcome::kNoCells;
@@ -273,7 +286,10 @@ std::span<float> Context::Row(int index) {
   return {row, static_cast<size_t>(model_->vocabulary_size())};
 }
 
-void Context::Free(llama_seq_id slot) { llama_memory_seq_rm(llama_get_memory(context_.get()), slot, -1, -1); }
+void Context::Free(llama_seq_id slot) {
+  llama_memory_seq_rm(llama_get_memory(context_.get()), slot, -1, -1);
+  taken_back_.erase(slot);
+}
 
 void Context::Truncate(llama_seq_id slot, int64_t length) {
   llama_memory_seq_rm(llama_get_memory(context_.get()), slot, static_cast<llama_pos>(length), -1);
@@ -281,6 +297,10 @@ void Context::Truncate(llama_seq_id slot, int64_t length) {
 
 void Context::Share(llama_seq_id from, llama_seq_id to, int64_t length) {
   llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, static_cast<llama_pos>(length));
+  // llama.cpp shares the latest state, not which one counts.
+  if (!taken_back_.contains(from)) return;
+  if (RestoreSlot(to, SaveSlot(from, Part::kCheckpoint), length, Part::kCheckpoint)) return;
+  throw Failure("ERR_INTERNAL", "llama.cpp did not share the state that a sequence was taken back to.");
 }
 
 int64_t Context::Length(llama_seq_id slot) const {
@@ -295,6 +315,19 @@ bool Context::CanCut(llama_seq_id slot, int64_t length) const {
   return first <= std::max<int64_t>(0, length - llama_model_n_swa(model_->get()));
 }
 
+int64_t Context::most_taken_back() const {
+  if (memory_ == Memory::kPlain) return std::numeric_limits<int64_t>::max();
+  return memory_ == Memory::kWindowed ? 0 : options_.rollback;
+}
+
+void Context::TakeBack(llama_seq_id slot, int64_t length) {
+  if (Length(slot) == length) return;
+  if (!llama_memory_seq_rm(llama_get_memory(context_.get()), slot, static_cast<llama_pos>(length), -1)) {
+    throw Failure("ERR_INTERNAL", "llama.cpp did not take back the proposed tokens.");
+  }
+  if (memory_ != Memory::kPlain) taken_back_.insert(slot);
+}
+
 size_t Context::StateBytes(llama_seq_id slot, Part part) const {
   return llama_state_seq_get_size_ext(context_.get(), slot, Flags(part));
 }
@@ -307,6 +340,7 @@ std::vector<uint8_t> Context::SaveSlot(llama_seq_id slot, Part part) const {
 
 bool Context::RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part) {
   const size_t read = llama_state_seq_set_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part));
+  taken_back_.erase(slot);
   return read == state.size() && Length(slot) == tokens;
 }
 

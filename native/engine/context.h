@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct ContextOptions {
   int64_t slots = 1;          // sequence ids: those that run and those kept for their prefix
   int64_t batch_size = 2048;
   int64_t micro_batch_size = 512;
+  int64_t rollback = 0;  // tokens that can be taken back where the memory can't be cut
   int threads = 1;
   std::string flash_attention = "auto";
   bool own_kernels = true;
@@ -82,7 +84,8 @@ class Context {
   void Free(llama_seq_id slot);
   /// Frees a slot's cells from that position on. REQUIRES: CanCut, or the checkpoint of that length was restored.
   void Truncate(llama_seq_id slot, int64_t length);
-  /// Lets `to`, an empty slot, use the first `length` cells of `from` too. REQUIRES: CanCut, or a checkpoint follows.
+  /// Lets `to`, an empty slot, use the first `length` cells of `from` too. REQUIRES: CanCut, or a checkpoint follows. Throws
+  /// Failure: ERR_INTERNAL.
   void Share(llama_seq_id from, llama_seq_id to, int64_t length);
 
   /// What a slot keeps of its tokens. kWindowed: layers with sliding windows lose the cells behind them, to others and
@@ -96,6 +99,12 @@ class Context {
   int64_t Length(llama_seq_id slot) const;
   /// Whether a slot that is cut to `length` tokens goes on as if it had never held more.
   bool CanCut(llama_seq_id slot, int64_t length) const;
+  /// Tokens at the end of a decode that TakeBack can undo. Recurrent layers keep a state for each of them then
+  /// (options().rollback), which llama.cpp knows for some architectures only.
+  int64_t most_taken_back() const;
+  /// Frees a slot's cells from that position on, behind the decode that computed them. REQUIRES: no more of them than
+  /// most_taken_back(), and at least one token before them was in the same decode. Throws Failure: ERR_INTERNAL.
+  void TakeBack(llama_seq_id slot, int64_t length);
 
   /// A checkpoint is the part of the state that can't be cut; all of it for recurrent models.
   enum class Part { kAll, kCheckpoint };
@@ -119,7 +128,8 @@ class Context {
   llama_context_ptr context_;
   Memory memory_;
   bool has_grid_;
-  size_t input_size_;  // numbers of an embedding
+  std::set<llama_seq_id> taken_back_;  // slots whose recurrent state is an earlier one until their next decode
+  size_t input_size_;                  // numbers of an embedding
   BatchKind kind_ = BatchKind::kTokens;
   std::vector<llama_token> tokens_;
   std::vector<float> embeddings_;

@@ -47,10 +47,11 @@ void RequireSameTokens(const Model& target, const Model& draft) {
 }
 
 std::shared_ptr<const Model> RequireFit(const Context& target, std::shared_ptr<const Model> draft) {
-  if (target.memory() != Context::Memory::kPlain) {
+  if (target.most_taken_back() == 0) {
     throw Failure("ERR_UNSUPPORTED",
                   "This model can't use a draft model: what it keeps of a text can't be cut, since it is recurrent or "
-                  "has sliding windows. Open it without one.");
+                  "has sliding windows. Open it without one, or with `rollback` if it is one of those that can go back "
+                  "(Qwen3.5, LFM2, Nemotron H and others).");
   }
   RequireSameTokens(target.model(), *draft);
   return draft;

@@ -62,6 +62,9 @@ class KvCache {
   void Extend(llama_seq_id slot, std::span<const llama_token> tokens);
   /// What llama.cpp may have computed beyond the tokens of a slot is dropped: after a decode that was cut short.
   void Settle(llama_seq_id slot);
+  /// What the last decode computed behind the tokens of a slot, proposed ones that were not said, is dropped. REQUIRES: no
+  /// more than the context can take back.
+  void TakeBack(llama_seq_id slot) { context_.TakeBack(slot, Position(slot, tree_.Length(slot))); }
   /// The request has ended or was preempted: its tokens are kept as a prefix for others while there is room, or for its
   /// session, in place of what was kept for that before.
   void Release(llama_seq_id slot, int64_t session = 0);

@@ -27,6 +27,7 @@ bool Loop::ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates
   if (std::any_of(candidates.begin(), candidates.end(), prefills)) return false;
   const double milliseconds =
       speculator_.Propose(generating, {.budget = budget,
+                                       .each = context_.most_taken_back(),
                                        .cells = context_.options().cells,
                                        .step_ms = options_.step_target_ms,
                                        .threads = static_cast<int>(ThreadsFor(generating.size()).threads)});
@@ -75,7 +76,7 @@ void Loop::Advance(const PlanRun& run, Sequence& sequence, News& news) {
   }
   if (run.draft == 0) return;
   cache_.Extend(sequence.slot, std::span(sequence.tokens()).subspan(computed, accepted));
-  cache_.Settle(sequence.slot);
+  cache_.TakeBack(sequence.slot);
   stats_.draft_tokens += run.draft;
   stats_.accepted_tokens += accepted;
 }

@@ -25,8 +25,7 @@ int64_t CommonPrefix(const Sequence& a, const Sequence& b) {
 /// cells, another can: at least that of the first in rank.
 Plan Loop::MakePlan() {
   const ContextOptions& context = context_.options();
-  const bool drafts =
-      context_.memory() == Context::Memory::kPlain && sliced_.empty() && !std::exchange(drafts_held_, false);
+  const bool drafts = context_.most_taken_back() > 0 && sliced_.empty() && !std::exchange(drafts_held_, false);
   const int64_t draft_budget = drafts ? context_.output_rows() - context.max_sequences : 0;
   std::vector<PlanSequence> candidates = Candidates();
   std::map<std::string, int> present;

@@ -22,7 +22,7 @@ double Speculator::Propose(const std::vector<Sequence*>& generating, Limits limi
   for (Sequence* sequence : generating) {
     const Drafter& drafter = sequence->drafter();
     question.length = drafter.match_length();
-    question.most = std::min(limits.budget, sequence->DraftRoom(limits.cells));
+    question.most = std::min({limits.budget, limits.each, sequence->DraftRoom(limits.cells)});
     DraftAnswer answer = drafter.adapts() ? DraftLength(costs_, drafter.odds(), question) : DraftAnswer{question.most};
     sequence->Propose(drafter.Draft(sequence->tokens(), answer.count));
     answer.count = static_cast<int64_t>(sequence->draft().size());

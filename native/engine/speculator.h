@@ -21,6 +21,7 @@ class Speculator {
 
   struct Limits {
     int64_t budget = 0;  // tokens that all may propose together
+    int64_t each = 0;    // and one of them
     int64_t cells = 0;   // of the context
     double step_ms = 0;  // in which the draft model may read what it has not seen of the texts
     int threads = 1;     // of the draft model

@@ -200,6 +200,7 @@ describe('options of opening a model', () => {
     valueType: [null, 'q8', 16],
     gpuLayers: [...wrongForIntegers, -2],
     memoryMap: wrongForBooleans,
+    rollback: [...wrongForIntegers, -1, 65],
     queueLimit: [...wrongForIntegers, -1],
     signal: [null, {}, 'abort'],
     onProgress: [null, {}, 'f'],

@@ -56,6 +56,7 @@ const engineDefaults = {
   cacheFiles: undefined,
   batchSize: 512,
   microBatchSize: 512,
+  rollback: 0,
   threads: 1,
   adaptThreads: false,
   flashAttention: 'auto',

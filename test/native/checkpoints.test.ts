@@ -6,7 +6,8 @@ import { statefulArchitectures, writeRandomModel } from '../support/random-model
 import { seededRandom } from '../support/seeded-random.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { noRoot } from './bare-addon.mjs'
-import { openRawEngine, type RawEngine, type RawResult } from './raw-engine.js'
+import { expectSame } from './expect-same.js'
+import { openRawEngine, type RawEngine } from './raw-engine.js'
 
 const directory = temporaryDirectory()
 const addon = nativeAddon()
@@ -18,7 +19,10 @@ const shape = {
   microBatchSize: 64,
   cacheBytes: 2 ** 26,
 }
-const kinds = ['gemma3', ...statefulArchitectures] as const
+const kinds = [
+  ...(['gemma3', ...statefulArchitectures] as const).map((kind) => ({ kind, rollback: 0 })),
+  { kind: 'lfm2', rollback: 4 },
+] as const
 
 /** Tokens that mean nothing, the same for the same seed. */
 function words(seed: number, count: number): number[] {
@@ -26,29 +30,10 @@ function words(seed: number, count: number): number[] {
   return Array.from({ length: count }, () => 10 + Math.floor(random() * 80))
 }
 
-const request = { maxTokens: 8, ignoreEos: true, logprobs: 3 }
+const common = { maxTokens: 8, ignoreEos: true, logprobs: 3 }
 
-/**
- * How far a log probability may be from the one computed from scratch: batches of other shapes are summed in another
- * order, in 16 bits where they pass the KV cache.
- */
-const tolerance = 0.005
-
-/** The same words with the same probabilities; where two words are nearly alike, rounding may choose, and the rest differs. */
-function expectSame(actual: RawResult, fresh: RawResult): void {
-  for (const [index, expected] of fresh.logprobs.entries()) {
-    const [best] = expected
-    const second = expected.find(({ token }) => token !== best?.token)
-    const found = actual.logprobs[index]?.[0]
-    const close = (best?.logprob ?? 0) - (second?.logprob ?? -Infinity) < tolerance
-    if (close && found?.token !== best?.token) return
-    expect(found?.token).toBe(best?.token)
-    expect(Math.abs((found?.logprob ?? 0) - (best?.logprob ?? 0))).toBeLessThan(tolerance)
-  }
-  expect(actual.tokens).toHaveLength(fresh.tokens.length)
-}
-
-describe.each(kinds)('on %s', (kind) => {
+describe.each(kinds)('on $kind, taking back up to $rollback tokens', ({ kind, rollback }) => {
+  const request = { ...common, draftTokens: 2 * rollback, adaptDrafts: false }
   let path: string
   let scratch: RawEngine
   const open: RawEngine[] = []
@@ -62,12 +47,12 @@ describe.each(kinds)('on %s', (kind) => {
   })
 
   const make = async (options: Partial<NativeEngineOptions> = {}): Promise<RawEngine> => {
-    const engine = await openRawEngine(path, { ...shape, ...options })
+    const engine = await openRawEngine(path, { ...shape, rollback, ...options })
     open.push(engine)
     return engine
   }
   const fresh = (prompt: readonly number[]) =>
-    scratch.run(Int32Array.from(prompt), { ...request, cacheKey: String(Math.random()) })
+    scratch.run(Int32Array.from(prompt), { ...common, cacheKey: String(Math.random()) })
   /** Runs a prompt, checks it against the run from scratch, and returns how many tokens of it were not computed. */
   async function check(engine: RawEngine, prompt: readonly number[], options: object = {}): Promise<number> {
     const result = await engine.run(Int32Array.from(prompt), { ...request, ...options })
@@ -119,7 +104,7 @@ describe.each(kinds)('on %s', (kind) => {
 
   it('a conversation goes on in a later process from what an earlier one left on disk', async () => {
     const files = { directory: mkdtempSync(join(directory.path, 'cache-')), bytes: 2 ** 30, fingerprint: kind }
-    const before = await openRawEngine(path, { ...shape, cacheFiles: files })
+    const before = await openRawEngine(path, { ...shape, rollback, cacheFiles: files })
     const prompts = [words(20, 200), words(21, 150)]
     const pasts: number[][] = []
     for (const prompt of prompts) {

@@ -64,6 +64,7 @@ export const plainEngine: NativeEngineOptions = {
   cacheFiles: undefined,
   batchSize: 512,
   microBatchSize: 512,
+  rollback: 0,
   threads: 2,
   adaptThreads: false,
   flashAttention: 'auto',
