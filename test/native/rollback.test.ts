@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nativeAddon } from '../../lib/native.js'
+import { nativeAddon, type NativeEngineOptions } from '../../lib/native.js'
 import { writeRandomModel } from '../support/random-model.js'
 import { seededRandom } from '../support/seeded-random.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -10,17 +10,10 @@ import { openRawEngine, type RawEngine, type RawRequest, type RawResult } from '
 
 const directory = temporaryDirectory()
 const addon = nativeAddon()
-const shape = {
-  contextSize: 4096,
-  maxSequences: 4,
-  cachedSequences: 4,
-  threads: 1,
-  microBatchSize: 64,
-  cacheBytes: 2 ** 26,
-}
+const shape = { contextSize: 4096, cachedSequences: 4, microBatchSize: 64, cacheBytes: 2 ** 26 }
 const rollback = 4
 const drafts = { draftTokens: 8, adaptDrafts: false }
-// Two words in turns that are hard to foresee, so that many proposals are right and many are wrong.
+// Two words, "a" and "b" of the tiny vocabulary, in turns that are hard to foresee, so that many proposals are right and many are wrong.
 const [a, b] = [327, 328]
 const turns = { frequencyPenalty: 1, repeatLastN: 12 }
 const sampler = { biasTokens: Int32Array.of(a, b), biasValues: Float32Array.of(100, 100), ...turns }
@@ -36,7 +29,7 @@ describe('a hybrid model that takes proposed tokens back', () => {
   let engine: RawEngine
   let scratch: RawEngine
   const open: RawEngine[] = []
-  const make = async (options: object = {}): Promise<RawEngine> => {
+  const make = async (options: Partial<NativeEngineOptions> = {}): Promise<RawEngine> => {
     const made = await openRawEngine(path, { ...shape, rollback, ...options })
     open.push(made)
     return made
