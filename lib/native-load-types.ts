@@ -15,6 +15,8 @@ export interface NativeLoadOptions {
   /** Only vocabulary and metadata; such a model cannot make an engine. */
   readonly vocabularyOnly: boolean
   readonly checkTensors: boolean
+  /** Load the trained head (MTP) too, with which the model's engine proposes tokens; ERR_UNSUPPORTED without one. */
+  readonly mtp: boolean
   readonly metadataOverrides: readonly NativeMetadataOverride[]
   readonly cancelFlag: NativeCancelFlag
 }

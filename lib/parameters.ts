@@ -103,8 +103,8 @@ export const parameters = {
     max: highest,
     lowIsUnset: true,
     unit: 'tokens',
-    default: 4,
-    doc: 'Tokens that a draft model proposes for one step.',
+    default: undefined,
+    doc: 'Most tokens that a draft model or a trained head proposes for one step; a head does if it is set.',
   },
   num_keep: {
     kind: 'integer',
@@ -248,7 +248,8 @@ export function isParameterName(name: string): name is ParameterName {
 
 /**
  * The options of llamero that parameters stand for. A number that says "not set" in Ollama (`seed -1`, `num_predict -1`)
- * gives none; `num_batch`, `main_gpu` and `draft_num_predict` have none.
+ * gives none; `num_batch` and `main_gpu` have none, and `draft_num_predict` means something only to a
+ * stored model that has a draft model or a trained head.
  */
 export function parameterOptions(values: ParameterValues): ParameterOptions {
   const load: Record<string, unknown> = {}

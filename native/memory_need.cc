@@ -55,7 +55,9 @@ ggml_type KvType(const std::string& name) {
 
 MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
   const llama_model* model = loaded.get();
-  const double layers = llama_model_n_layer(model);
+  const double head_layers = loaded.has_head() ? llama_model_n_layer_nextn(model) : 0;
+  const double layers = llama_model_n_layer(model) + head_layers;
+  const double contexts = loaded.has_head() ? 2 : 1;
   const double heads = std::max(1, llama_model_n_head(model));
   const double kv_heads = std::max(1, llama_model_n_head_kv(model));
   const double width = llama_model_n_embd(model);
@@ -68,12 +70,14 @@ MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
   const double cell =
       std::floor(BytesOf(KvType(options.key_type), keys)) + std::floor(BytesOf(KvType(options.value_type), values));
   const double logits = static_cast<double>(OutputRows(options)) * loaded.vocabulary_size();
-  return {.weights = static_cast<int64_t>(llama_model_size(model)),
-          .per_cell = attends ? Bytes(layers * cell) : 0,
-          .per_sequence = Bytes(StateBytes(model) * (1.0 + static_cast<double>(options.rollback))),
-          .buffers = Bytes(kSingle * (rows * (2 * inner + 6 * width) + 2 * logits)),
-          .buffers_per_cell = Bytes(rows * (kHalf + (options.flash_attention == "off" ? kSingle * heads : 0))),
-          .gpu_share = loaded.gpu_share()};
+  const double states = loaded.has_head() ? 2 * static_cast<double>(options.batch_size) * width : 0;
+  return {
+      .weights = static_cast<int64_t>(llama_model_size(model)),
+      .per_cell = attends ? Bytes(layers * cell) : 0,
+      .per_sequence = Bytes(StateBytes(model) * (1.0 + static_cast<double>(options.rollback))),
+      .buffers = Bytes(kSingle * (contexts * (rows * (2 * inner + 6 * width) + 2 * logits) + states)),
+      .buffers_per_cell = Bytes(contexts * rows * (kHalf + (options.flash_attention == "off" ? kSingle * heads : 0))),
+      .gpu_share = loaded.gpu_share()};
 }
 
 }  // namespace llamero

@@ -16,6 +16,7 @@ namespace llamero {
 ///   per sequence   recurrent layers' states, single precision, one and as many as tokens can be taken back
 ///   buffers        one micro-batch's widest activations, and logits of every row that may be sampled
 ///   buffers, cell  the mask of a micro-batch in half precision; without flash attention also its scores, all heads
+///   trained head   a layer more; buffers as the model's; inner states of a batch as they come and as they are read
 ///
 /// Models with layers of different kinds (hybrid, shared or windowed caches) need less than that.
 struct MemoryNeed {

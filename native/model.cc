@@ -9,6 +9,7 @@
 #include "engine/grammar_cache.h"
 #include "failure.h"
 #include "log.h"
+#include "model_heads.h"
 
 namespace llamero {
 namespace {
@@ -71,6 +72,7 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   if (options.gpu_layers == 0) params.devices = no_devices;
   params.load_mode = options.memory_map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
   params.vocab_only = options.vocabulary_only;
+  params.load_mtp = options.trained_head;
   params.check_tensors = options.check_tensors;
   // Repacked weights are checked one by one, up to the first that is wrong.
   params.use_extra_bufts = !options.check_tensors;
@@ -94,6 +96,8 @@ std::shared_ptr<const Model> Model::Load(const ModelOptions& options, const Prog
   if (llama_vocab_type(llama_model_get_vocab(model.get())) == LLAMA_VOCAB_TYPE_NONE) {
     throw Failure("ERR_MODEL_REJECTED", "The model has no vocabulary, so text can be neither read nor written.");
   }
+  if (!options.vocabulary_only) RequireTrunk(model.get());
+  if (options.trained_head) RequireHead(model.get());
   return std::shared_ptr<const Model>(new Model(std::move(model), options));
 }
 
@@ -105,6 +109,7 @@ Model::Model(llama_model_ptr model, const ModelOptions& options)
     : model_(std::move(model)),
       vocab_(llama_model_get_vocab(model_.get())),
       vocabulary_only_(options.vocabulary_only),
+      has_head_(options.trained_head),
       gpu_layers_(LayersOnGpus(model_.get(), options)),
       grammars_(std::make_unique<GrammarCache>(*this)) {
   const int size = llama_vocab_n_tokens(vocab_);
@@ -125,6 +130,11 @@ Model::Model(llama_model_ptr model, const ModelOptions& options)
   for (int32_t i = 0; i < suppressed; i++) {
     if (IsToken(tokens[i])) suppressed_tokens_.push_back(tokens[i]);
   }
+}
+
+bool Model::has_grid() const {
+  const llama_rope_type type = llama_model_rope_type(model_.get());
+  return type == LLAMA_ROPE_TYPE_MROPE || type == LLAMA_ROPE_TYPE_IMROPE;
 }
 
 double Model::gpu_share() const {

@@ -22,6 +22,7 @@ struct ModelOptions {
   bool memory_map = true;
   bool vocabulary_only = false;
   bool check_tensors = false;
+  bool trained_head = false;  // loads the layer that says what comes behind the next token (MTP) too
   /// Without the end of a list.
   MetadataOverrides metadata_overrides;
 };
@@ -33,13 +34,18 @@ class Model {
   using Progress = std::function<void(float)>;
 
   ~Model();
-  /// Throws Failure: ERR_MODEL_REJECTED with llama.cpp's reason, ERR_OUT_OF_MEMORY, ERR_CANCELLED.
+  /// Throws Failure: ERR_MODEL_REJECTED with llama.cpp's reason, ERR_OUT_OF_MEMORY, ERR_CANCELLED, ERR_UNSUPPORTED if it
+  /// has no head that can be used.
   static std::shared_ptr<const Model> Load(const ModelOptions& options, const Progress& progress,
                                            const std::atomic<bool>& cancelled);
 
   llama_model* get() const { return model_.get(); }
   const llama_vocab* vocab() const { return vocab_; }
   bool vocabulary_only() const { return vocabulary_only_; }
+  /// Whether it was loaded with its trained head.
+  bool has_head() const { return has_head_; }
+  /// Whether positions have several dimensions, for images.
+  bool has_grid() const;
 
   /// Layers on GPUs, counted as ModelOptions::gpu_layers is: the last of them is the one that makes logits. 0: none.
   int gpu_layers() const { return gpu_layers_; }
@@ -72,6 +78,7 @@ class Model {
   llama_model_ptr model_;
   const llama_vocab* vocab_;
   bool vocabulary_only_;
+  bool has_head_;
   int gpu_layers_;
   std::vector<std::string> pieces_;
   std::vector<llama_token> end_tokens_;

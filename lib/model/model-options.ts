@@ -81,9 +81,16 @@ export interface ModelOptions {
    * (Qwen3.5, LFM2, Nemotron H and others); with others, and with sliding windows, a value above 0 rejects with
    * `ERR_UNSUPPORTED`. Each takes as much memory as the states of all sequences. It means nothing where every token is
    * kept.
-   * @default 0
+   * @default 0, with `mtp` 4
    */
   readonly rollback?: number | undefined
+  /**
+   * Load the model's trained head (MTP, multi-token prediction) too, which proposes tokens where a request asks for
+   * `speculation`. It takes the memory of a layer more, and computes every text besides. `ERR_UNSUPPORTED` if the file
+   * has none, or the model is none of those that work with one (Qwen3.5, Qwen3 Next, GLM 4.5, DeepSeek V3, Nemotron H
+   * and others). @default false
+   */
+  readonly mtp?: boolean | undefined
   /** Requests that may wait for their turn, 0 to 100,000; further ones reject with `ERR_QUEUE_FULL`. @default 512 */
   readonly queueLimit?: number | undefined
   /** Cancels loading, which then rejects with `signal.reason`. It has no effect afterwards. @default none */
@@ -133,9 +140,10 @@ export const modelOptions = {
     min: 0,
     max: 64,
     unit: 'tokens',
-    default: 0,
-    doc: 'Tokens that a step can take back where the memory can not be cut.',
+    default: undefined,
+    doc: 'Tokens that a step can take back where the memory can not be cut; 0 if absent, with `mtp` 4.',
   }),
+  mtp: boolean({ default: false, doc: 'Load the trained head too, which proposes tokens.' }),
   queueLimit: integer({ min: 0, max: 100_000, unit: 'requests', default: 512, doc: 'Requests that may wait.' }),
   signal: abortSignal('Cancels loading.'),
   onProgress: callback<(fraction: number) => void>({
@@ -147,6 +155,7 @@ export const modelOptions = {
 /** {@link ModelOptions} once checked. */
 export type ModelValues = OptionValues<typeof modelOptions> & {
   readonly cacheBytes: number
+  readonly rollback: number
 }
 
 export function readModelOptions(given: unknown): ModelValues {
@@ -157,6 +166,7 @@ export function readModelOptions(given: unknown): ModelValues {
   return {
     ...values,
     cacheBytes: values.cacheBytes ?? defaultCacheBytes(),
+    rollback: values.rollback ?? (values.mtp ? rollbackOfHead : 0),
   }
 }
 
@@ -172,6 +182,8 @@ export function withThreads(values: ModelValues, { layers, gpuLayers }: NativeMo
 }
 
 const mostCacheBytes = 2 ** 31
+// A head foretells the next token well, and each one behind it worse; as many as Ollama proposes.
+const rollbackOfHead = 4
 
 /** A quarter of what is free here: under a container's limit that is less than the machine has. */
 function defaultCacheBytes(): number {

@@ -49,6 +49,8 @@ export interface ModelSetting {
   readonly keyType: string
   readonly valueType: string
   readonly llamaTag: string
+  /** The trained head whose cells are kept beside the model's. */
+  readonly head?: 'mtp'
 }
 
 const defaultContextSize = 8192
@@ -71,7 +73,7 @@ export async function openNative(
 ): Promise<OpenedModel> {
   const { path, draftPath, projector } = paths
   const { signal, keyType, valueType } = given
-  const setting = { path: resolve(path), keyType, valueType, llamaTag }
+  const setting = { path: resolve(path), keyType, valueType, llamaTag, ...(given.mtp && { head: 'mtp' as const }) }
   signal?.throwIfAborted()
   const free = addon.freeMemory('/')
   const native = await loadWeights(addon, path, paths.metadataOverrides, given)
@@ -83,7 +85,12 @@ export async function openNative(
     const options = withThreads(given, info)
     if (draftPath !== undefined) {
       if (!canGenerate(info)) throw doesNotGenerate(info)
-      draft = await loadWeights(addon, draftPath, paths.draftMetadataOverrides, { ...options, onProgress: undefined })
+      if (options.mtp) throw oneProposes()
+      draft = await loadWeights(addon, draftPath, paths.draftMetadataOverrides, {
+        ...options,
+        mtp: false,
+        onProgress: undefined,
+      })
     }
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
@@ -152,6 +159,7 @@ async function loadWeights(
         memoryMap: options.memoryMap,
         vocabularyOnly: false,
         checkTensors: false,
+        mtp: options.mtp,
         metadataOverrides,
         cancelFlag,
       },
@@ -245,6 +253,14 @@ function engineOptions(
 export function engineOf({ engine, info }: OpenedModel): Engine {
   if (engine !== undefined) return engine
   throw doesNotGenerate(info)
+}
+
+function oneProposes(): LlameroError {
+  return new LlameroError(
+    'ERR_OPTION_INVALID',
+    'A draft model and a trained head can not both propose tokens: leave out `draft` or `mtp`.',
+    { details: { option: 'mtp' } },
+  )
 }
 
 function doesNotGenerate({ architecture }: { readonly architecture: string }): LlameroError {

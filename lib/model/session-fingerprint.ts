@@ -21,7 +21,8 @@ const nouns = {
   valueType: 'the type of the cached values',
   rope: 'the scaling of positions, which follows from contextSize',
   llama: "llama.cpp's version",
-} as const satisfies Record<keyof Fingerprint, string>
+  head: 'the use of a trained head (mtp)',
+} as const satisfies Record<keyof Required<Fingerprint>, string>
 
 const shown: readonly (keyof Fingerprint)[] = ['keyType', 'valueType', 'rope', 'llama']
 

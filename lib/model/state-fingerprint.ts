@@ -10,6 +10,8 @@ export interface StateFingerprint {
   readonly rope: string
   /** The llama.cpp whose format the state has. */
   readonly llama: string
+  /** The trained head that has cells in the state; absent without. */
+  readonly head?: string
 }
 
 interface Facts {
@@ -19,11 +21,12 @@ interface Facts {
 
 /** The fingerprint of states in a cache of so many cells. Reads some of the model's file. */
 export async function stateFingerprint(
-  { path, keyType, valueType, llamaTag }: ModelSetting,
+  { path, keyType, valueType, llamaTag, head }: ModelSetting,
   facts: Facts,
   cells: number,
 ): Promise<StateFingerprint> {
-  return { model: await modelIdentity(path), keyType, valueType, rope: ropeFactors(facts, cells), llama: llamaTag }
+  const rope = ropeFactors(facts, cells)
+  return { model: await modelIdentity(path), keyType, valueType, rope, llama: llamaTag, ...(head && { head }) }
 }
 
 /** As llama.cpp chooses: a context larger than the one before extension takes the long factors. */

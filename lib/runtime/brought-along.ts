@@ -23,19 +23,21 @@ export async function storedSettings(store: Store, model: StoredModel, signal?: 
     const isLoaded = mediaType === mediaTypes.adapter || mediaType === mediaTypes.draft
     if (isLoaded && (await store.blobs.sizeBytes(digest)) !== size) throw damagedModel(details.displayName, digest)
   }
-  const { load, generate } = parameterOptions(parametersOf(details))
+  const parameters = parametersOf(details)
+  const { load, generate } = parameterOptions(parameters)
   const [draftPath] = pathsOf(mediaTypes.draft)
+  const speculation = speculationOf(parameters.draft_num_predict, draftPath !== undefined, details.header)
   const [projectorPath] = pathsOf(mediaTypes.projector)
   return {
-    load,
+    load: { ...load, ...(speculation?.by === 'head' && { mtp: true }) },
     brought: {
-      options: { ...generate, ...(draftPath !== undefined && { speculation: true }) },
+      options: { ...generate, ...(speculation && { speculation: speculation.option }) },
       system: details.system,
       messages: details.messages as readonly Message[],
       template: { go: details.template, renderer: details.renderer, parser: details.parser },
       adapterPaths: pathsOf(mediaTypes.adapter),
     },
-    ...(draftPath !== undefined && { draftPath }),
+    ...(speculation?.by === 'draft' && draftPath !== undefined && { draftPath }),
     ...(projectorPath !== undefined && { projectorPath }),
   }
 }
@@ -50,8 +52,37 @@ function parametersOf({ parameters, header }: Pick<ModelDetails, 'parameters' | 
 }
 
 function trainedContext(header: GgufFile | undefined): number | undefined {
+  const length = numberOf(header, 'context_length')
+  return length > 0 ? length : undefined
+}
+
+/** A whole number in the metadata of the model's architecture; 0 where there is none. */
+function numberOf(header: GgufFile | undefined, key: string): number {
   const architecture = header?.metadata.get('general.architecture')
-  if (architecture?.type !== 'string') return undefined
-  const length = header?.metadata.get(`${architecture.value}.context_length`)
-  return length?.type === 'uint32' && length.value > 0 ? length.value : undefined
+  if (architecture?.type !== 'string') return 0
+  const value = header?.metadata.get(`${architecture.value}.${key}`)
+  return value?.type === 'uint32' ? value.value : 0
+}
+
+interface Speculation {
+  readonly by: 'draft' | 'head'
+  readonly option: true | { readonly maxTokens: number }
+}
+
+const mostProposed = 32
+
+/**
+ * As in Ollama a draft model proposes unless `draft_num_predict` is 0, and a trained head within the model's file only if
+ * it is set. How many tokens pay is found out, up to the number that is set.
+ */
+function speculationOf(
+  tokens: number | undefined,
+  hasDraft: boolean,
+  header: GgufFile | undefined,
+): Speculation | undefined {
+  const isSet = tokens !== undefined && tokens >= 0
+  const hasHead = numberOf(header, 'nextn_predict_layers') > 0
+  if ((isSet && tokens === 0) || (!hasDraft && !(isSet && hasHead))) return undefined
+  const option = isSet ? { maxTokens: Math.min(tokens, mostProposed) } : true
+  return { by: hasDraft ? 'draft' : 'head', option }
 }

@@ -58,7 +58,7 @@ async function faultOf(path: string, options: JudgeOptions): Promise<string | un
   signal?.addEventListener('abort', cancel, { once: true })
   try {
     const { file, failure } = await tried(path, options)
-    const kept = { gpuLayers: 0, memoryMap: true, vocabularyOnly: false, checkTensors: true }
+    const kept = { gpuLayers: 0, memoryMap: true, vocabularyOnly: false, checkTensors: true, mtp: false }
     const model = await addon.modelLoad(
       { path, ...kept, metadataOverrides: metadataOverrides(file), cancelFlag },
       () => undefined,

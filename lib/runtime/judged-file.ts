@@ -4,6 +4,8 @@ import { probeRecord } from './probe-record.js'
 
 /** How a model file is judged before llama.cpp sees it. */
 export interface JudgeOptions {
+  /** Try the model with its trained head too. @default false */
+  readonly mtp?: boolean | undefined
   /** Ends it. @default none */
   readonly signal?: AbortSignal | undefined
   /**
@@ -16,9 +18,10 @@ export interface JudgeOptions {
 }
 
 /** The header of a model that llama.cpp may read: checked, and unless it is known tried in a child process. */
-export async function judgedFile(path: string, { signal, probe, probeDirectory }: JudgeOptions): Promise<GgufFile> {
+export async function judgedFile(path: string, options: JudgeOptions): Promise<GgufFile> {
+  const { signal, probe, probeDirectory, mtp = false } = options
   const file = await readGgufModel(path, { signal })
   validateModel(file)
-  if (probe ?? true) await probeModel(path, file, { record: probeRecord(probeDirectory), signal })
+  if (probe ?? true) await probeModel(path, file, { record: probeRecord(probeDirectory), signal, mtp })
   return file
 }

@@ -57,11 +57,12 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   options.signal?.throwIfAborted()
   const store = new Store({ directory: modelsDirectory ?? defaultModelsDirectory() })
   const { path, model } = await findOrPull(store, parseReference(reference), options)
-  const file = await judgedFile(path, options)
   const settings = model && (await storedSettings(store, model, options.signal))
+  const opened = withDefaults(modelOptions, settings?.load ?? {})
+  const file = await judgedFile(path, { ...options, mtp: opened.mtp })
   const draftPath =
     draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
-  const draftFile = draftPath === undefined ? undefined : await judgedFile(draftPath, options)
+  const draftFile = draftPath === undefined ? undefined : await judgedFile(draftPath, { ...options, mtp: false })
   const projectorPath = projector ?? settings?.projectorPath
   const judged = projectorPath === undefined ? undefined : await judgedProjector(projectorPath, { path, file }, options)
   return openModel(
@@ -74,7 +75,7 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
       adapterJudge: adapterJudge(file),
       ...(settings && { brought: settings.brought }),
     },
-    withDefaults(modelOptions, settings?.load ?? {}),
+    opened,
   )
 }
 

@@ -19,14 +19,14 @@ const sampleSizes = [
   [600, 3],
 ] as const
 
-async function probe({ path, metadataOverrides, weights, projector }: ProbeTask): Promise<ProbeReply> {
+async function probe({ path, metadataOverrides, weights, mtp, projector }: ProbeTask): Promise<ProbeReply> {
   try {
     if (projector !== undefined) {
       await encodeSamples(path, metadataOverrides, projector)
       return { passed: true }
     }
     await tokenizeSample(path, metadataOverrides)
-    if (weights) await computeSample(path, metadataOverrides)
+    if (weights) await computeSample(path, metadataOverrides, mtp)
     return { passed: true }
   } catch (error) {
     if (error instanceof LlameroError) return { passed: false, code: error.code, message: error.message }
@@ -43,6 +43,7 @@ async function tokenizeSample(path: string, metadataOverrides: MetadataOverrides
       memoryMap: true,
       vocabularyOnly: true,
       checkTensors: false,
+      mtp: false,
       metadataOverrides,
       cancelFlag: addon.createCancelFlag(),
     },
@@ -55,15 +56,16 @@ async function tokenizeSample(path: string, metadataOverrides: MetadataOverrides
   addon.modelClose(model)
 }
 
-async function computeSample(path: string, metadataOverrides: MetadataOverrides): Promise<void> {
+async function computeSample(path: string, metadataOverrides: MetadataOverrides, mtp: boolean): Promise<void> {
   const model = await openModel(
     { path, metadataOverrides },
-    { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 },
+    { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0, mtp },
   )
   try {
     await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
+    const speculation = mtp && { adaptive: false }
     if (model.info.canGenerate)
-      await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true })
+      await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true, speculation })
     // A model that generates need not be fit to embed; one that says how its vectors are pooled was made for it.
     if (model.info.canEmbed && (!model.info.canGenerate || model.info.pooling !== undefined))
       await model.embed([sample, sample])

@@ -18,6 +18,8 @@ export interface ProbeTask {
   readonly metadataOverrides: MetadataOverrides
   /** Whether to load the weights too. */
   readonly weights: boolean
+  /** Whether its trained head computes too. */
+  readonly mtp: boolean
   /** The projector to try with the model, which then is known already. */
   readonly projector?: string
 }
@@ -43,6 +45,8 @@ export interface ProbeOptions {
   readonly record?: ProbeRecord
   readonly limits?: ProbeLimits
   readonly signal?: AbortSignal | undefined
+  /** Whether the model's trained head is tried too. @default false */
+  readonly mtp?: boolean
 }
 
 const gibibyte = 2 ** 30
@@ -57,12 +61,13 @@ const pageBytes = 4096
  */
 export async function probeModel(path: string, file: GgufFile, options: ProbeOptions = {}): Promise<void> {
   const record = options.record ?? probeRecord()
-  const key = await probeKey(path, file)
+  const { mtp = false } = options
+  const key = mtp ? digest(`${await probeKey(path, file)} mtp`) : await probeKey(path, file)
   if (await record.has(key)) return
   const limits = options.limits ?? defaultLimits(file.sizeBytes)
   // Repacked weights lie in memory twice, and the parent's own load is still to come.
   const weights = 2 * file.sizeBytes < freemem()
-  await runProbe({ path, metadataOverrides: metadataOverrides(file), weights }, limits, options.signal)
+  await runProbe({ path, metadataOverrides: metadataOverrides(file), weights, mtp }, limits, options.signal)
   await record.add(key)
 }
 
@@ -73,14 +78,16 @@ export async function probeProjector(
   { record = probeRecord(), limits, signal }: ProbeOptions = {},
 ): Promise<void> {
   const keys = await Promise.all([model, projector].map(({ path, file }) => probeKey(path, file)))
-  const key = createHash('sha256').update(keys.join()).digest('hex')
+  const key = digest(keys.join())
   if (await record.has(key)) return
   const bytes = model.file.sizeBytes + projector.file.sizeBytes
   const overrides = metadataOverrides(model.file)
-  const task = { path: model.path, metadataOverrides: overrides, weights: true, projector: projector.path }
+  const task = { path: model.path, metadataOverrides: overrides, weights: true, mtp: false, projector: projector.path }
   await runProbe(task, limits ?? defaultLimits(bytes), signal)
   await record.add(key)
 }
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 export function defaultLimits(sizeBytes: number): ProbeLimits {
   return { timeMs: 60_000 * (1 + sizeBytes / gibibyte), memoryBytes: gibibyte + 3 * sizeBytes }

@@ -96,6 +96,7 @@ Napi::Value ModelLoad(const Napi::CallbackInfo& info) {
                          .memory_map = BoolOf(given, "memoryMap"),
                          .vocabulary_only = BoolOf(given, "vocabularyOnly"),
                          .check_tensors = BoolOf(given, "checkTensors"),
+                         .trained_head = BoolOf(given, "mtp"),
                          .metadata_overrides = ToMetadataOverrides(given.Get("metadataOverrides"))};
     const auto flag = FromHandle<CancelFlag>(given.Get("cancelFlag"));
     const auto report = std::make_shared<ProgressReport>(info.Env(), "llamero.load", info[1].As<Napi::Function>());

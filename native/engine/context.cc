@@ -43,11 +43,6 @@ Context::Memory MemoryOf(const llama_model* model) {
   return llama_model_n_swa(model) > 0 ? Context::Memory::kWindowed : Context::Memory::kPlain;
 }
 
-bool HasGrid(const llama_model* model) {
-  const llama_rope_type type = llama_model_rope_type(model);
-  return type == LLAMA_ROPE_TYPE_MROPE || type == LLAMA_ROPE_TYPE_IMROPE;
-}
-
 llama_state_seq_flags Flags(Context::Part part) {
   return part == Context::Part::kCheckpoint ? LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY : 0;
 }
@@ -72,7 +67,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
       threads_(pools ? std::move(pools) : std::make_shared<ThreadPools>(options.own_kernels)),
       adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
       memory_(MemoryOf(model_->get())),
-      has_grid_(HasGrid(model_->get())),
+      has_grid_(model_->has_grid()),
       input_size_(static_cast<size_t>(llama_model_n_embd_inp(model_->get()))),
       output_rows_(OutputRows(options)) {
   if (model_->vocabulary_only()) {
@@ -84,6 +79,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   RequireMemory(*model_, options);
   RequireWholeBlocks(model_->get(), KvType(options.key_type));
   Open(llama_context_default_params());
+  if (model_->has_head()) OpenHeads();
   WarmUp();
 }
 
@@ -95,6 +91,7 @@ Context::Context(const Context& cells, int64_t batch_size, ggml_backend_sched_ev
       adapters_(std::make_shared<AdapterSet>(std::vector<AdapterSet::Entry>())),
       memory_(cells.memory_),
       has_grid_(cells.has_grid_),
+      heads_(cells.heads_),
       input_size_(cells.input_size_),
       output_rows_(cells.output_rows_) {
   options_.batch_size = options_.micro_batch_size = batch_size;
@@ -103,6 +100,7 @@ Context::Context(const Context& cells, int64_t batch_size, ggml_backend_sched_ev
   params.cb_eval = watch;
   params.cb_eval_user_data = data;
   Open(params);
+  if (heads_) TrainedHeads::Watch(context_.get());
 }
 
 void Context::Open(llama_context_params params) {
@@ -148,6 +146,20 @@ void Context::Open(llama_context_params params) {
   options_.batch_size = llama_n_batch(context_.get());
   options_.micro_batch_size = llama_n_ubatch(context_.get());
   threads_.Attach(context_.get(), options_.threads);
+  params_ = params;
+}
+
+/// Proposals that can't be taken back are of no use, so a model that can't go back is refused.
+void Context::OpenHeads() {
+  if (most_taken_back() == 0) {
+    throw Failure(
+        "ERR_UNSUPPORTED",
+        "The trained head can't be used: what this model keeps of a text can't be cut, since it is recurrent or "
+        "has sliding windows. Open it with `rollback` if it is one of those that can go back (Qwen3.5, Nemotron "
+        "H and others), else without `mtp`.");
+  }
+  heads_ = std::make_shared<TrainedHeads>(model_, params_, threads_.pools());
+  TrainedHeads::Watch(context_.get());
 }
 
 Context::~Context() {
@@ -164,6 +176,7 @@ void Context::WarmUp() {
     for (int64_t at = 0; at < size; at++) AddToBatch(model_->IsToken(bos) ? bos : 0, at, 0, true);
     if (Decode(options_.threads) != Outcome::kDone) break;
     llama_memory_clear(llama_get_memory(context_.get()), true);
+    if (heads_) heads_->Clear();
   }
   ClearBatch();
 }
@@ -274,6 +287,7 @@ Context::Outcome Context::Decode(int threads) {
   if (status == 0) {
     llama_synchronize(context_.get());
     for (const llama_seq_id slot : slots_) taken_back_.erase(slot);
+    if (heads_) heads_->Follow(context_.get(), batch, threads);
     return Outcome::kDone;
   }
   if (status == 1) return Outcome::kNoCells;
@@ -289,14 +303,17 @@ std::span<float> Context::Row(int index) {
 void Context::Free(llama_seq_id slot) {
   llama_memory_seq_rm(llama_get_memory(context_.get()), slot, -1, -1);
   taken_back_.erase(slot);
+  if (heads_) heads_->Free(slot);
 }
 
 void Context::Truncate(llama_seq_id slot, int64_t length) {
   llama_memory_seq_rm(llama_get_memory(context_.get()), slot, static_cast<llama_pos>(length), -1);
+  if (heads_) heads_->Truncate(slot, length);
 }
 
 void Context::Share(llama_seq_id from, llama_seq_id to, int64_t length) {
   llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, static_cast<llama_pos>(length));
+  if (heads_) heads_->Share(from, to, length);
   // llama.cpp shares the latest state, not which one counts.
   if (!taken_back_.contains(from)) return;
   if (RestoreSlot(to, SaveSlot(from, Part::kCheckpoint), length, Part::kCheckpoint)) return;
@@ -326,22 +343,31 @@ void Context::TakeBack(llama_seq_id slot, int64_t length) {
     throw Failure("ERR_INTERNAL", "llama.cpp did not take back the proposed tokens.");
   }
   if (memory_ != Memory::kPlain) taken_back_.insert(slot);
+  if (heads_) heads_->Truncate(slot, length);
 }
 
 size_t Context::StateBytes(llama_seq_id slot, Part part) const {
-  return llama_state_seq_get_size_ext(context_.get(), slot, Flags(part));
+  const size_t own = llama_state_seq_get_size_ext(context_.get(), slot, Flags(part));
+  return own + (heads_ ? heads_->StateBytes(slot, part == Part::kAll) : 0);
 }
 
 std::vector<uint8_t> Context::SaveSlot(llama_seq_id slot, Part part) const {
   std::vector<uint8_t> state(StateBytes(slot, part));
-  state.resize(llama_state_seq_get_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part)));
+  const size_t own = llama_state_seq_get_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part));
+  if (!heads_) {
+    state.resize(own);
+    return state;
+  }
+  heads_->Save(slot, part == Part::kAll, std::span(state).subspan(own));
   return state;
 }
 
 bool Context::RestoreSlot(llama_seq_id slot, std::span<const uint8_t> state, int64_t tokens, Part part) {
-  const size_t read = llama_state_seq_set_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part));
+  const size_t own = llama_state_seq_set_data_ext(context_.get(), state.data(), state.size(), slot, Flags(part));
   taken_back_.erase(slot);
-  return read == state.size() && Length(slot) == tokens;
+  if (Length(slot) != tokens) return false;
+  const std::span<const uint8_t> rest = state.subspan(std::min(own, state.size()));
+  return heads_ ? heads_->Restore(slot, part == Part::kAll, rest, tokens) : rest.empty();
 }
 
 }  // namespace llamero

@@ -14,6 +14,7 @@
 
 #include "engine/adapter_set.h"
 #include "engine/compute_threads.h"
+#include "engine/trained_heads.h"
 #include "media/medium.h"
 #include "model.h"
 
@@ -55,6 +56,8 @@ class Context {
   const ContextOptions& options() const { return options_; }
   const Model& model() const { return *model_; }
   const std::shared_ptr<ThreadPools>& pools() const { return threads_.pools(); }
+  /// The model's trained head, which follows all that is computed here; none if it was loaded without.
+  TrainedHeads* heads() { return heads_.get(); }
 
   /// The set that decodes compute with from now on; shares its ownership. Returns whether it is another one than before:
   /// then the next decode takes longer, since llama.cpp makes its graphs anew.
@@ -106,7 +109,8 @@ class Context {
   /// most_taken_back(), and at least one token before them was in the same decode. Throws Failure: ERR_INTERNAL.
   void TakeBack(llama_seq_id slot, int64_t length);
 
-  /// A checkpoint is the part of the state that can't be cut; all of it for recurrent models.
+  /// A checkpoint is the part of the state that can't be cut; all of it for recurrent models. Both hold what a trained head
+  /// keeps besides.
   enum class Part { kAll, kCheckpoint };
   size_t StateBytes(llama_seq_id slot, Part part = Part::kAll) const;
   std::vector<uint8_t> SaveSlot(llama_seq_id slot, Part part = Part::kAll) const;
@@ -116,6 +120,7 @@ class Context {
 
  private:
   void Open(llama_context_params params);
+  void OpenHeads();
   int AddRow(llama_seq_id slot, bool sample);
   void WarmUp();
   void ApplyDirections();
@@ -125,7 +130,9 @@ class Context {
   const std::atomic<bool>& abort_;
   ComputeThreads threads_;                      // outlive the context
   std::shared_ptr<const AdapterSet> adapters_;  // outlives the context, which knows the adapters' addresses
+  llama_context_params params_{};
   llama_context_ptr context_;
+  std::shared_ptr<TrainedHeads> heads_;  // of all contexts with the same cells
   Memory memory_;
   bool has_grid_;
   std::set<llama_seq_id> taken_back_;  // slots whose recurrent state is an earlier one until their next decode

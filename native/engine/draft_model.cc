@@ -5,7 +5,6 @@
 #include <span>
 #include <string>
 
-#include "engine/logits.h"
 #include "failure.h"
 
 namespace llamero {
@@ -79,12 +78,7 @@ DraftModel::Outlook DraftModel::Look(const Sequence& sequence) {
   const int64_t found = inside ? reader.computed : cache_.Find(sequence.cache_root(), sequence.tokens()).length;
   return {.room = std::max<int64_t>(0, longest_text_ - sequence.known()),
           .late = std::max<int64_t>(0, sequence.known() - found - kUsualGap),
-          .chance = MeanChance(reader.odds, odds_)};
-}
-
-void DraftModel::Pass(int64_t id) {
-  LeadOdds& odds = readers_[id].odds;
-  odds = Fade(odds);
+          .chance = MeanChance(reader.forecast.odds(), odds_)};
 }
 
 bool DraftModel::CanRead(const Reader& reader, const Sequence& sequence) const {
@@ -96,17 +90,7 @@ bool DraftModel::CanRead(const Reader& reader, const Sequence& sequence) const {
 /// Learns from what became of the proposals, and keeps what was computed of those that were said.
 void DraftModel::Settle(Reader& reader, const Sequence& sequence) {
   const std::span<const llama_token> tokens(sequence.tokens());
-  int64_t agreed = 0;
-  for (const auto& [token, lead] : reader.proposals) {
-    const int64_t position = reader.from + agreed;
-    if (position >= sequence.known()) break;
-    const bool hit = tokens[position] == token;
-    reader.odds = LearnLead(reader.odds, lead, hit);
-    odds_ = LearnLead(odds_, lead, hit);
-    if (!hit) break;
-    agreed++;
-  }
-  reader.proposals.clear();
+  const int64_t agreed = reader.forecast.Settle(tokens, odds_);
   if (reader.ahead == 0) return;
   // The last token is always computed anew: its row tells what comes next.
   const int64_t kept = std::min({agreed, reader.ahead, sequence.known() - 1 - reader.computed});
@@ -136,7 +120,7 @@ DraftModel::Spent DraftModel::Draft(std::vector<Wish>& wishes, double step_ms, i
   if (wishes.empty()) odds_ = Fade(odds_);
   std::vector<Active> active = CatchUp(wishes, step_ms, threads, spent);
   while (true) {
-    std::erase_if(active, [this](Active& one) { return !Propose(one); });
+    std::erase_if(active, [this](const Active& one) { return !Propose(one); });
     if (active.empty()) return spent;
     context_.ClearBatch();
     for (Active& one : active) {
@@ -209,26 +193,16 @@ std::vector<DraftModel::Active> DraftModel::CatchUp(std::vector<Wish>& wishes, d
     cache_.Extend(reader.slot, std::span(sequence.tokens()).subspan(reader.computed, chunk.count));
     reader.computed += chunk.count;
     if (reader.computed < sequence.known()) continue;
-    reader.from = sequence.known();
+    reader.forecast.Begin(sequence.known());
     active.push_back(chunk.active);
   }
   return active;
 }
 
 /// Takes the best token of its row; returns whether there shall be another one behind it.
-bool DraftModel::Propose(Active& active) {
+bool DraftModel::Propose(const Active& active) {
   const std::span<const float> row = context_.Row(active.row).first(static_cast<size_t>(vocabulary_size_));
-  const std::vector<size_t> best = TopIndices(row, 2);
-  if (best.size() < 2 || !std::isfinite(row[best[0]])) return false;
-  const auto token = static_cast<llama_token>(best[0]);
-  const double lead = double{row[best[0]]} - double{row[best[1]]};
-  // One that is not proposed is compared with what is said too.
-  active.reader->proposals.push_back({token, lead});
-  active.chance *= ChanceOf(active.reader->odds, odds_, lead);
-  std::vector<llama_token>& tokens = active.wish->tokens;
-  if (active.chance < active.wish->least_chance) return false;
-  tokens.push_back(token);
-  return static_cast<int64_t>(tokens.size()) < active.wish->count;
+  return active.reader->forecast.Propose(row, odds_, *active.wish);
 }
 
 /// The time that it took, negative if nothing came of it.

@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/draft_heads.h"
+#include "engine/draft_model.h"
 #include "failure.h"
 
 namespace llamero {
@@ -13,10 +15,13 @@ constexpr double kFewTokens = 64;
 
 const char* const kBrokenMessage = "The engine's context broke in an earlier step; close the model and load it again.";
 
-std::unique_ptr<DraftModel> MakeDraftModel(std::shared_ptr<const Model> model, const Context& target,
-                                           const LoopOptions& options, const std::atomic<bool>& abort) {
-  if (!model) return nullptr;
-  return std::make_unique<DraftModel>(std::move(model), target, options.cache.idle_limit, abort);
+std::unique_ptr<DraftSource> MakeDraftSource(std::shared_ptr<const Model> draft_model, Context& target,
+                                             const LoopOptions& options, const std::atomic<bool>& abort) {
+  if (draft_model) {
+    return std::make_unique<DraftModel>(std::move(draft_model), target, options.cache.idle_limit, abort);
+  }
+  if (target.heads() != nullptr) return std::make_unique<DraftHeads>(target);
+  return nullptr;
 }
 
 }  // namespace
@@ -29,7 +34,7 @@ Loop::Loop(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draf
       cache_(context_, options.cache, hooks.on_disk),
       hooks_(std::move(hooks)),
       turns_(options.step_target_ms),
-      speculator_(MakeDraftModel(std::move(draft_model), context_, options, abort)) {
+      speculator_(MakeDraftSource(std::move(draft_model), context_, options, abort)) {
   const int threads = context_.options().threads;
   for (ThreadState& state : threads_) state.threads = state.max_threads = threads;
   if (CanSlice()) slices_ = std::make_unique<SlicedDecode>(context_);
@@ -367,7 +372,7 @@ void Loop::Publish() {
 
 EngineStats Loop::Stats() const {
   EngineStats stats = stats_;
-  stats.draft_model_steps = speculator_.model_steps();
+  stats.draft_model_steps = speculator_.source_steps();
   stats.cells_used = cache_.live_cells();
   stats.cells_cached = cache_.cells() - stats.cells_used;
   stats.cache = cache_.counters();

@@ -32,7 +32,7 @@ bool Loop::ProposeDrafts(const Plan& plan, std::vector<PlanSequence>& candidates
                                        .step_ms = options_.step_target_ms,
                                        .threads = static_cast<int>(ThreadsFor(generating.size()).threads)});
   stats_.draft_model_ms += milliseconds;
-  if (last_decode_ended_ != Clock::time_point{}) {  // a draft model's decodes are no time between decodes
+  if (last_decode_ended_ != Clock::time_point{}) {  // a draft source's decodes are no time between decodes
     last_decode_ended_ +=
         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
   }

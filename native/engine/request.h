@@ -87,7 +87,7 @@ struct Request {
   std::shared_ptr<const AdapterSet> adapters;
   int64_t draft_tokens = 0;                        // most tokens that a step may propose and verify; 0: none
   bool adapt_drafts = true;                        // propose as many as pay; else always as many as there are
-  bool draft_model = true;                         // ask the engine's draft model too, if it has one
+  bool draft_model = true;                         // ask the engine's draft model or trained heads too, if it has any
   std::vector<llama_token> preserved_tokens = {};  // special ones that are written out
 };
 

@@ -81,8 +81,8 @@ class Sequence {
   const Drafter& drafter() const { return drafter_; }
   /// Most tokens that may be proposed for the next step: no more than it could still say, and its reader take.
   int64_t DraftRoom(int64_t cells) const;
-  /// Whether a draft model shall be asked too.
-  bool asks_model() const { return drafter_.most() > 0 && request_.draft_model; }
+  /// Whether a draft model or trained heads shall be asked too.
+  bool asks_source() const { return drafter_.most() > 0 && request_.draft_model; }
   /// Most tokens that it may still say; none: as many as the context holds.
   std::optional<int64_t> tokens_left() const;
   /// Of an earlier place that media follow only what stands before them is taken.

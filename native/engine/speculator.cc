@@ -6,8 +6,8 @@
 namespace llamero {
 namespace {
 
-// Who has no end in sight is taken to say so many tokens more, two in a step: over these steps it must pay that the draft
-// model reads the text.
+// Who has no end in sight is taken to say so many tokens more, two in a step: over these steps it must pay that the source
+// reads the text.
 constexpr int64_t kForesight = 256;
 constexpr double kTokensPerStep = 2;
 
@@ -15,9 +15,9 @@ constexpr double kTokensPerStep = 2;
 
 double Speculator::Propose(const std::vector<Sequence*>& generating, Limits limits) {
   const auto sequences = static_cast<int64_t>(generating.size());
-  const auto asks = [this](const Sequence* sequence) { return model_ && sequence->asks_model(); };
+  const auto asks = [this](const Sequence* sequence) { return source_ && sequence->asks_source(); };
   const int64_t askers = std::count_if(generating.begin(), generating.end(), asks);
-  std::vector<DraftModel::Wish> wishes;
+  std::vector<DraftSource::Wish> wishes;
   DraftQuestion question{.tokens = sequences, .expected = static_cast<double>(sequences)};
   for (Sequence* sequence : generating) {
     const Drafter& drafter = sequence->drafter();
@@ -26,17 +26,17 @@ double Speculator::Propose(const std::vector<Sequence*>& generating, Limits limi
     DraftAnswer answer = drafter.adapts() ? DraftLength(costs_, drafter.odds(), question) : DraftAnswer{question.most};
     sequence->Propose(drafter.Draft(sequence->tokens(), answer.count));
     answer.count = static_cast<int64_t>(sequence->draft().size());
-    if (asks(sequence)) answer = AskModel(*sequence, question, askers, answer, wishes);
+    if (asks(sequence)) answer = AskSource(*sequence, question, askers, answer, wishes);
     question.tokens += answer.count;
     question.expected += answer.expected;
     limits.budget -= answer.count;
   }
   if (askers == 0) return 0;
-  const DraftModel::Spent spent = model_->Draft(wishes, limits.step_ms, limits.threads);
+  const DraftSource::Spent spent = source_->Draft(wishes, limits.step_ms, limits.threads);
   spent_.drafting_ms += spent.drafting_ms;
   spent_.catching_up_ms += spent.catching_up_ms;
   std::map<int64_t, std::vector<llama_token>*> drafts;
-  for (DraftModel::Wish& wish : wishes) drafts.emplace(wish.sequence->id(), &wish.tokens);
+  for (DraftSource::Wish& wish : wishes) drafts.emplace(wish.sequence->id(), &wish.tokens);
   for (Sequence* sequence : generating) {
     const auto draft = drafts.find(sequence->id());
     if (draft != drafts.end() && !draft->second->empty()) sequence->Propose(std::move(*draft->second));
@@ -44,19 +44,19 @@ double Speculator::Propose(const std::vector<Sequence*>& generating, Limits limi
   return spent.drafting_ms + spent.catching_up_ms;
 }
 
-/// What the sequence proposes then: what the draft model shall find, or what it has already.
-DraftAnswer Speculator::AskModel(const Sequence& sequence, DraftQuestion question, int64_t askers,
-                                 const DraftAnswer& other, std::vector<DraftModel::Wish>& wishes) {
-  const DraftModel::Outlook outlook = model_->Look(sequence);
+/// What the sequence proposes then: what the source shall find, or what it has already.
+DraftAnswer Speculator::AskSource(const Sequence& sequence, DraftQuestion question, int64_t askers,
+                                  const DraftAnswer& other, std::vector<DraftSource::Wish>& wishes) {
+  const DraftSource::Outlook outlook = source_->Look(sequence);
   question.most = std::min(question.most, outlook.room);
   question.chance = outlook.chance;
-  question.token_ms = model_->StepMs(askers) / static_cast<double>(askers);
+  question.token_ms = source_->StepMs(askers) / static_cast<double>(askers);
   const double left = static_cast<double>(std::min(sequence.tokens_left().value_or(kForesight), kForesight));
-  if (outlook.late > 0) question.fixed_ms = model_->ReadMs(outlook.late) * kTokensPerStep / std::max(left, 1.0);
+  if (outlook.late > 0) question.fixed_ms = source_->ReadMs(outlook.late) * kTokensPerStep / std::max(left, 1.0);
   const bool adapts = sequence.drafter().adapts();
   const DraftAnswer answer = adapts ? DraftLength(costs_, {}, question) : DraftAnswer{question.most};
   if (answer.count == 0 || (adapts && answer.rate <= other.rate)) {
-    model_->Pass(sequence.id());
+    source_->Pass(sequence.id());
     return other;
   }
   wishes.push_back({&sequence, answer.count, adapts ? LeastChance(costs_, question) : 0});
@@ -64,7 +64,7 @@ DraftAnswer Speculator::AskModel(const Sequence& sequence, DraftQuestion questio
 }
 
 void Speculator::Learn(const Plan& plan, int64_t accepted, double milliseconds) {
-  const DraftModel::Spent spent = std::exchange(spent_, {});
+  const DraftSource::Spent spent = std::exchange(spent_, {});
   StepReport step{.accepted = accepted,
                   .milliseconds = milliseconds,
                   .drafting_ms = spent.drafting_ms,

@@ -9,8 +9,9 @@ const publicHeaders = /^((llama|llama-cpp|gguf|mtmd|mtmd-helper|ggml(-[a-z]+)?|n
 const systemHeaders = /^((dlfcn|fcntl|pthread|sched|unistd|windows|immintrin|arm_neon)\.h|(sys|mach)\/\w+\.h)$/
 
 /**
- * Headers of llama.cpp's `common/` that we use, of ggml's CPU backend, which our kernels are part of, and of decoders that
- * llama.cpp brings along: each behind one file, so that an upgrade touches that file alone.
+ * Headers of llama.cpp's `common/` that we use, of ggml's CPU backend, which our kernels are part of, of decoders that
+ * llama.cpp brings along, and of its own sources what trained heads need: inner states, and whether weights are there.
+ * Each behind one file, so that an upgrade touches that file alone.
  */
 const commonHeaders = [
   'chat-auto-parser.h',
@@ -19,6 +20,8 @@ const commonHeaders = [
   'imatrix-loader.h',
   'jinja/limits.h',
   'json-schema-to-grammar.h',
+  'llama-ext.h',
+  'llama-model.h',
   'miniaudio/miniaudio.h',
   'ngram-cache.h',
   'sampling.h',

@@ -23,6 +23,7 @@ async function shop(modelfile: string) {
   mkdirSync(directory)
   writeFileSync(join(directory, 'weights.gguf'), randomModel('llama'))
   writeFileSync(join(directory, 'draft.gguf'), randomModel('llama'))
+  writeFileSync(join(directory, 'head.gguf'), randomModel('qwen35'))
   writeFileSync(join(directory, 'adapter.gguf'), lora)
   const store = new Store({ directory: join(root, 'models') })
   await create(store, 'mine', modelfile, { directory })
@@ -100,6 +101,20 @@ describe('a model that is loaded from the store', () => {
       (await model.generate('Once', { temperature: 0, ignoreEos: true, maxTokens: 40, ...options })).usage.draftTokens
     expect(await drafted()).toBeGreaterThan(0)
     expect(await drafted({ speculation: false })).toBe(0)
+  })
+
+  it('proposes as many tokens as draft_num_predict says, with its draft model or its trained head', async () => {
+    const drafted = async (model: Model) => {
+      const { usage } = await model.generate('Once', { temperature: 0, ignoreEos: true, maxTokens: 60 })
+      return { proposes: usage.draftTokens > 0, asks: model.metrics().draftModelSteps > 0 }
+    }
+    const silent = await shop('FROM weights.gguf\nDRAFT draft.gguf\nPARAMETER draft_num_predict 0\n')
+    expect(await drafted(await silent.opened())).toEqual({ proposes: false, asks: false })
+    const head = await shop('FROM head.gguf\nPARAMETER draft_num_predict 3\n')
+    expect(await drafted(await head.opened())).toEqual({ proposes: true, asks: true })
+    const unset = await shop('FROM head.gguf\n')
+    expect(await drafted(await unset.opened({ mtp: true }))).toEqual({ proposes: false, asks: false })
+    expect(await drafted(await unset.opened())).toEqual({ proposes: false, asks: false })
   })
 
   it('is refused with a draft model that was cut short, and says what to do', async () => {

@@ -201,6 +201,7 @@ describe('options of opening a model', () => {
     gpuLayers: [...wrongForIntegers, -2],
     memoryMap: wrongForBooleans,
     rollback: [...wrongForIntegers, -1, 65],
+    mtp: wrongForBooleans,
     queueLimit: [...wrongForIntegers, -1],
     signal: [null, {}, 'abort'],
     onProgress: [null, {}, 'f'],

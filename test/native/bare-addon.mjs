@@ -68,7 +68,7 @@ const engineDefaults = {
 }
 
 export function loadModel(addon, path, flag = addon.createCancelFlag()) {
-  const kept = { vocabularyOnly: false, checkTensors: false, metadataOverrides: [] }
+  const kept = { vocabularyOnly: false, checkTensors: false, mtp: false, metadataOverrides: [] }
   const options = { path, gpuLayers: 0, memoryMap: true, ...kept, cancelFlag: flag }
   return addon.modelLoad(options, () => undefined)
 }

@@ -17,10 +17,11 @@ export async function loadRawModel(
   path: string,
   vocabularyOnly = false,
   metadataOverrides: readonly NativeMetadataOverride[] = [],
+  mtp = false,
 ): Promise<NativeModel> {
   const addon = nativeAddon()
   const cancelFlag = addon.createCancelFlag()
-  const kept = { path, gpuLayers: 0, memoryMap: true, checkTensors: false }
+  const kept = { path, gpuLayers: 0, memoryMap: true, checkTensors: false, mtp }
   return addon.modelLoad({ ...kept, vocabularyOnly, metadataOverrides, cancelFlag }, () => undefined)
 }
 
@@ -98,14 +99,15 @@ export interface RawEngine {
   close(): Promise<void>
 }
 
-/** An engine over a model file; `draftPath` is that of a draft model. */
+/** An engine over a model file, with its trained head if asked for; `draftPath` is that of a draft model. */
 export async function openRawEngine(
   path: string,
   options: Partial<NativeEngineOptions> = {},
   draftPath?: string,
+  mtp = false,
 ): Promise<RawEngine> {
   const addon = nativeAddon()
-  const model = await loadRawModel(path)
+  const model = await loadRawModel(path, false, [], mtp)
   const draft = draftPath === undefined ? undefined : await loadRawModel(draftPath)
   const listeners = new Map<number, (news: NativeNews) => void>()
   const deliver = (all: readonly NativeNews[]): void => {

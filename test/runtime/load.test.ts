@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { load, LlameroError } from '../../lib/index.js'
 import { defaultModelsDirectory } from '../../lib/runtime/index.js'
+import { type RandomArchitecture, type RandomModelOptions, writeRandomModel } from '../support/random-model.js'
 import { predict } from '../support/script.js'
 import { writeScriptedModel } from '../support/scripted-model.js'
 import { testStore, smollm2Path } from '../support/real-models.js'
@@ -25,6 +26,10 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   )
   return error instanceof LlameroError ? error.code : `no LlameroError but ${String(error)}`
 }
+
+const without = (names: RegExp): RandomModelOptions => ({
+  change: (tensor) => (names.test(tensor.name) ? undefined : tensor),
+})
 
 describe('load', () => {
   it('opens a file by its path and remembers that it passed the probe', async () => {
@@ -49,6 +54,44 @@ describe('load', () => {
     expect(await codeOf(load(path, { draft: 'nobody:knows', modelsDirectory, probeDirectory }))).toBe(
       'ERR_MODEL_NOT_FOUND',
     )
+  })
+
+  describe('with a trained head', () => {
+    const probes = join(directory.path, 'head-probes')
+    const options = { mtp: true, probeDirectory: probes, contextSize: 512 }
+    const written = (name: string, architecture: RandomArchitecture, random: RandomModelOptions = {}) =>
+      writeRandomModel(join(directory.path, name), architecture, random)
+
+    it('opens the model, once the probe has tried both', async () => {
+      const path = await written('head.gguf', 'qwen35')
+      const answer = { maxTokens: 20, temperature: 0, ignoreEos: true }
+      const model = await load(path, options)
+      const { usage } = await model.generate('Once', { ...answer, speculation: { adaptive: false, maxTokens: 3 } })
+      const { draftModelSteps } = model.metrics()
+      await model.close()
+      expect(usage.draftTokens).toBeGreaterThan(20)
+      expect(draftModelSteps).toBeGreaterThanOrEqual(usage.draftTokens)
+      const plain = await load(path, { ...options, mtp: false })
+      expect((await plain.generate('Once', { ...answer, speculation: true })).usage.draftTokens).toBe(0)
+      await plain.close()
+      expect(readdirSync(probes)).toHaveLength(2)
+    })
+
+    it.each<[string, RandomArchitecture, RandomModelOptions, string, RegExp]>([
+      ['no head', 'llama', {}, 'ERR_UNSUPPORTED', /the model's file has none.*`mtp`/],
+      ['a head that was left out', 'glm4moe', without(/nextn|^blk\.2/), 'ERR_UNSUPPORTED', /left out of the file/],
+      ['a head alone', 'qwen35', without(/^blk\.0\.attn_norm/), 'ERR_MODEL_REJECTED', /not the model itself/],
+    ])('refuses a file with %s', async (name, architecture, random, code, message) => {
+      const path = await written(`${name}.gguf`, architecture, random)
+      const error: unknown = await load(path, options).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code })
+      expect((error as LlameroError).message).toMatch(message)
+    })
+
+    it('refuses a draft model beside it', async () => {
+      const path = await written('with-draft.gguf', 'qwen35')
+      expect(await codeOf(load(path, { ...options, draft: path, probe: false }))).toBe('ERR_OPTION_INVALID')
+    })
   })
 
   it('says how to fetch a model that the store lacks', async () => {

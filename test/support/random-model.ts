@@ -1,15 +1,29 @@
 import { writeFile } from 'node:fs/promises'
-import { array, bool, f32, text, u32, writeGguf, type WriterTensor, type WriterValue } from './gguf-writer.js'
+import { array, f32, text, u32, writeGguf, type WriterTensor, type WriterValue } from './gguf-writer.js'
+import {
+  type BertSize,
+  bertFamily,
+  contextLength,
+  families,
+  feedForward,
+  heads,
+  keyHeads,
+  type RandomArchitecture,
+  type Shapes,
+  width,
+} from './random-families.js'
 import { seededRandom, type Random } from './seeded-random.js'
-import { bpeVocabulary, spmVocabulary, wpmVocabulary, type Vocabulary } from './tiny-vocabulary.js'
+import type { Vocabulary } from './tiny-vocabulary.js'
 
-export const randomArchitectures = ['llama', 'mistral', 'gemma3', 'phi3', 'qwen2', 'qwen3', 'exaone', 'bert'] as const
-/** Models with a state that can't be cut: recurrent, and hybrid with attention in every second layer. */
-export const statefulArchitectures = ['mamba', 'lfm2'] as const
-/** Models whose positions have several dimensions, for images. */
-export const gridArchitectures = ['qwen2vl'] as const
-export type RandomArchitecture =
-  (typeof randomArchitectures)[number] | (typeof statefulArchitectures)[number] | (typeof gridArchitectures)[number]
+export {
+  type BertSize,
+  gridArchitectures,
+  headArchitectures,
+  miniLmSize,
+  type RandomArchitecture,
+  randomArchitectures,
+  statefulArchitectures,
+} from './random-families.js'
 
 export interface RandomModelOptions {
   readonly seed?: number
@@ -22,218 +36,8 @@ export interface RandomModelOptions {
   readonly metadata?: Readonly<Record<string, WriterValue | undefined>>
   /** Instead of the architecture's own. */
   readonly vocabulary?: Vocabulary
-  /** Changes each tensor before it is written. */
-  readonly change?: (tensor: WriterTensor) => WriterTensor
-}
-
-export interface BertSize {
-  readonly width: number
-  readonly heads: number
-  readonly feedForward: number
-}
-
-/** all-MiniLM-L6-v2 has six layers of this. */
-export const miniLmSize: BertSize = { width: 384, heads: 12, feedForward: 1536 }
-
-const width = 64
-const heads = 4
-const keyHeads = 2
-const headWidth = width / heads
-const keyWidth = keyHeads * headWidth
-const feedForward = 96
-const innerWidth = 2 * width
-const convolution = 4
-const stateSize = 8
-const timeRank = 4
-const contextLength = 2048
-/** BERT has a learnt vector for each position. */
-const bertContextLength = 512
-
-/** A shape by tensor name; one dimension means a norm or a bias. */
-type Shapes = Readonly<Record<string, readonly number[]>>
-
-interface Family {
-  /** `general.architecture` */
-  readonly architecture: string
-  readonly vocabulary: () => Vocabulary
-  readonly metadata: Readonly<Record<string, WriterValue>>
-  /** Metadata with a number for each layer, in turn. */
-  readonly perLayer?: Readonly<Record<string, readonly number[]>>
-  /** Tensors of one layer, named without their prefix; of the layers in turn if there are several. */
-  readonly layer: Shapes | readonly Shapes[]
-  /** Beside the embedding; `null` stands for the size of the vocabulary. */
-  readonly outer?: Readonly<Record<string, readonly (number | null)[]>>
-  /** Where it is not that of all the others. */
-  readonly size?: BertSize
-}
-
-const separate: Shapes = {
-  'attn_q.weight': [width, width],
-  'attn_k.weight': [width, keyWidth],
-  'attn_v.weight': [width, keyWidth],
-}
-const separateBiases: Shapes = { 'attn_q.bias': [width], 'attn_k.bias': [keyWidth], 'attn_v.bias': [keyWidth] }
-const headNorms: Shapes = { 'attn_q_norm.weight': [headWidth], 'attn_k_norm.weight': [headWidth] }
-const gated: Shapes = {
-  'attn_norm.weight': [width],
-  'attn_output.weight': [width, width],
-  'ffn_norm.weight': [width],
-  'ffn_gate.weight': [width, feedForward],
-  'ffn_up.weight': [width, feedForward],
-  'ffn_down.weight': [feedForward, width],
-}
-const gatedOnly: Shapes = {
-  'attn_norm.weight': [width],
-  'ffn_norm.weight': [width],
-  'ffn_gate.weight': [width, feedForward],
-  'ffn_up.weight': [width, feedForward],
-  'ffn_down.weight': [feedForward, width],
-}
-const llamaLayer: Shapes = { ...gated, ...separate }
-const rope = { 'rope.dimension_count': u32(headWidth), 'rope.freq_base': f32(10_000) }
-
-const families: Readonly<Record<RandomArchitecture, Family>> = {
-  llama: { architecture: 'llama', vocabulary: spmVocabulary, metadata: rope, layer: llamaLayer },
-  mistral: {
-    architecture: 'llama',
-    vocabulary: spmVocabulary,
-    metadata: { 'rope.dimension_count': u32(headWidth), 'rope.freq_base': f32(1_000_000) },
-    layer: llamaLayer,
-  },
-  gemma3: {
-    architecture: 'gemma3',
-    vocabulary: spmVocabulary,
-    metadata: {
-      'rope.freq_base': f32(1_000_000),
-      'attention.key_length': u32(headWidth),
-      'attention.value_length': u32(headWidth),
-      'attention.sliding_window': u32(32),
-    },
-    layer: {
-      ...llamaLayer,
-      ...headNorms,
-      'post_attention_norm.weight': [width],
-      'post_ffw_norm.weight': [width],
-    },
-  },
-  phi3: {
-    architecture: 'phi3',
-    vocabulary: spmVocabulary,
-    metadata: { ...rope, 'rope.scaling.original_context_length': u32(contextLength) },
-    layer: {
-      'attn_norm.weight': [width],
-      'attn_qkv.weight': [width, width + 2 * keyWidth],
-      'attn_output.weight': [width, width],
-      'ffn_norm.weight': [width],
-      'ffn_up.weight': [width, 2 * feedForward],
-      'ffn_down.weight': [feedForward, width],
-    },
-  },
-  qwen2: {
-    architecture: 'qwen2',
-    vocabulary: () => bpeVocabulary('qwen2'),
-    metadata: { 'rope.freq_base': f32(1_000_000) },
-    layer: { ...llamaLayer, ...separateBiases },
-  },
-  qwen2vl: {
-    architecture: 'qwen2vl',
-    vocabulary: () => bpeVocabulary('qwen2'),
-    metadata: { 'rope.freq_base': f32(1_000_000), 'rope.dimension_sections': array('int32', [2, 3, 3, 0]) },
-    layer: { ...llamaLayer, ...separateBiases },
-  },
-  qwen3: {
-    architecture: 'qwen3',
-    vocabulary: () => bpeVocabulary('qwen2'),
-    metadata: {
-      'rope.freq_base': f32(1_000_000),
-      'attention.key_length': u32(headWidth),
-      'attention.value_length': u32(headWidth),
-    },
-    layer: { ...llamaLayer, ...headNorms },
-  },
-  exaone: { architecture: 'exaone', vocabulary: () => bpeVocabulary('exaone'), metadata: rope, layer: llamaLayer },
-  mamba: {
-    architecture: 'mamba',
-    vocabulary: spmVocabulary,
-    metadata: {
-      'ssm.conv_kernel': u32(convolution),
-      'ssm.inner_size': u32(innerWidth),
-      'ssm.state_size': u32(stateSize),
-      'ssm.time_step_rank': u32(timeRank),
-    },
-    layer: {
-      'attn_norm.weight': [width],
-      'ssm_in.weight': [width, 2 * innerWidth],
-      'ssm_conv1d.weight': [convolution, innerWidth],
-      'ssm_conv1d.bias': [innerWidth],
-      'ssm_x.weight': [innerWidth, timeRank + 2 * stateSize],
-      'ssm_dt.weight': [timeRank, innerWidth],
-      'ssm_dt.bias': [innerWidth],
-      ssm_a: [stateSize, innerWidth],
-      ssm_d: [innerWidth],
-      'ssm_out.weight': [innerWidth, width],
-    },
-  },
-  lfm2: {
-    architecture: 'lfm2',
-    vocabulary: spmVocabulary,
-    metadata: {
-      ...rope,
-      'shortconv.l_cache': u32(convolution),
-    },
-    // The layers without key heads are the recurrent ones.
-    perLayer: { 'attention.head_count_kv': [0, keyHeads] },
-    layer: [
-      {
-        ...gatedOnly,
-        'shortconv.conv.weight': [convolution, width],
-        'shortconv.in_proj.weight': [width, 3 * width],
-        'shortconv.out_proj.weight': [width, width],
-      },
-      { ...gatedOnly, ...separate, ...headNorms, 'attn_output.weight': [width, width] },
-    ],
-    outer: { 'token_embd_norm.weight': [width], 'output.weight': [width, null] },
-  },
-  bert: bertFamily({ width, heads, feedForward }),
-}
-
-function bertFamily({ width, heads, feedForward }: BertSize): Family {
-  return {
-    architecture: 'bert',
-    size: { width, heads, feedForward },
-    vocabulary: wpmVocabulary,
-    metadata: {
-      context_length: u32(bertContextLength),
-      'attention.head_count_kv': u32(heads),
-      'attention.layer_norm_epsilon': f32(1e-12),
-      'attention.causal': bool(false),
-      pooling_type: u32(1),
-    },
-    layer: {
-      'attn_q.weight': [width, width],
-      'attn_k.weight': [width, width],
-      'attn_v.weight': [width, width],
-      'attn_q.bias': [width],
-      'attn_k.bias': [width],
-      'attn_v.bias': [width],
-      'attn_output.weight': [width, width],
-      'attn_output.bias': [width],
-      'attn_output_norm.weight': [width],
-      'attn_output_norm.bias': [width],
-      'ffn_up.weight': [width, feedForward],
-      'ffn_up.bias': [feedForward],
-      'ffn_down.weight': [feedForward, width],
-      'ffn_down.bias': [width],
-      'layer_output_norm.weight': [width],
-      'layer_output_norm.bias': [width],
-    },
-    outer: {
-      'token_types.weight': [width, 2],
-      'position_embd.weight': [width, bertContextLength],
-      'token_embd_norm.weight': [width],
-      'token_embd_norm.bias': [width],
-    },
-  }
+  /** Changes each tensor before it is written, or leaves it out. */
+  readonly change?: (tensor: WriterTensor) => WriterTensor | undefined
 }
 
 /** A model of random F32 weights, the same for the same seed, below 2 MB: for mechanics, its words mean nothing. */
@@ -248,7 +52,8 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
   const own: Record<string, WriterValue> = {
     context_length: u32(contextLength),
     embedding_length: u32(size.width),
-    block_count: u32(layers),
+    block_count: u32(family.head === undefined ? layers : layers + 1),
+    ...(family.head !== undefined && { nextn_predict_layers: u32(1) }),
     feed_forward_length: u32(size.feedForward),
     'attention.head_count': u32(size.heads),
     'attention.head_count_kv': u32(keyHeads),
@@ -274,6 +79,10 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
         shape,
       ]),
     ).flat(),
+    ...Object.entries(family.head ?? {}).map(([name, shape]): [string, readonly number[]] => [
+      `blk.${layers}.${name}`,
+      shape,
+    ]),
   ]
   return writeGguf({
     metadata: {
@@ -285,7 +94,7 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
       ...vocabulary.metadata,
       ...options.metadata,
     },
-    tensors: shapes.map(([name, dimensions]) => change(randomTensor(name, dimensions, random))),
+    tensors: shapes.flatMap(([name, dimensions]) => change(randomTensor(name, dimensions, random)) ?? []),
   })
 }
 

@@ -1,0 +1,147 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nativeAddon, type NativeEngineOptions } from '../../lib/native.js'
+import { headArchitectures, writeRandomModel } from '../support/random-model.js'
+import { speaksFourWords, spokenSampler, spokenText } from '../support/spoken-words.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { noRoot } from './bare-addon.mjs'
+import { expectSame } from './expect-same.js'
+import { openRawEngine, type RawEngine, type RawRequest, type RawResult } from './raw-engine.js'
+
+const directory = temporaryDirectory()
+const addon = nativeAddon()
+const rollback = 4
+const shape = { contextSize: 4096, cachedSequences: 4, microBatchSize: 64, cacheBytes: 2 ** 26, rollback }
+const alone = { maxSequences: 1, cachedSequences: 0, cacheBytes: 0 }
+const drafts = { draftTokens: rollback, adaptDrafts: false }
+const request = { maxTokens: 40, ignoreEos: true, logprobs: 3, sampler: spokenSampler }
+const seeds = Array.from({ length: 10 }, (_, index) => index + 1)
+
+/** What of an answer depends on what the head has read. */
+const proposals = ({ finish }: RawResult): string => `${finish.acceptedTokens} of ${finish.draftTokens}`
+
+describe.each(headArchitectures)('the trained head of a %s', (architecture) => {
+  let path: string
+  /** Without the head, and with it; each computes its texts from scratch, one by one. */
+  let plain: RawEngine
+  let fresh: RawEngine
+  const open: RawEngine[] = []
+  const make = async (options: Partial<NativeEngineOptions> = {}, mtp = true): Promise<RawEngine> => {
+    const made = await openRawEngine(path, { ...shape, ...options }, undefined, mtp)
+    open.push(made)
+    return made
+  }
+  beforeAll(async () => {
+    const change = speaksFourWords
+    path = await writeRandomModel(join(directory.path, `${architecture}.gguf`), architecture, { layers: 4, change })
+    plain = await make({ ...alone, rollback: 0 }, false)
+    fresh = await make(alone)
+  })
+  afterAll(async () => {
+    await Promise.all(open.map((made) => made.close()))
+  })
+
+  const run = (on: RawEngine, prompt: readonly number[], options: RawRequest = {}) =>
+    on.run(Int32Array.from(prompt), { ...request, ...drafts, ...options })
+
+  /**
+   * The words must be those without a head, and the proposals those of a head that reads the text from scratch. Where two
+   * words are nearly alike rounding may choose another one, so a text in ten may have others.
+   */
+  async function check(texts: readonly (readonly number[])[], results: readonly RawResult[]): Promise<void> {
+    let alike = 0
+    for (const [index, text] of texts.entries()) {
+      const result = results[index]
+      if (result === undefined) throw new Error('a text was not run')
+      expectSame(result, await run(plain, text, { draftTokens: 0, maxTokens: result.tokens.length }))
+      alike += proposals(result) === proposals(await run(fresh, text, { maxTokens: result.tokens.length })) ? 1 : 0
+    }
+    expect(alike).toBeGreaterThanOrEqual(Math.ceil(0.9 * texts.length))
+  }
+
+  it('proposes tokens, right and wrong ones, and no word changes', async () => {
+    let [proposed, accepted] = [0, 0]
+    for (const seed of seeds) {
+      const text = spokenText(seed, 20 + 10 * seed)
+      const result = await run(fresh, text)
+      expectSame(result, await run(plain, text, { draftTokens: 0 }))
+      proposed += result.finish.draftTokens
+      accepted += result.finish.acceptedTokens
+    }
+    expect(accepted).toBeGreaterThan(40)
+    expect(proposed - accepted).toBeGreaterThan(40)
+    expect(fresh.stats().draftModelSteps).toBeGreaterThan(accepted)
+  })
+
+  // All prompts in one batch, so that in every step after it all propose, as each does alone.
+  it('reads what is computed beside others, in batches of all shapes', async () => {
+    for (const microBatchSize of [512, 64, 7]) {
+      const engine = await make({ microBatchSize, batchSize: 1024, maxSequences: seeds.length })
+      const texts = seeds.map((seed) => spokenText(20 + seed, 15 + 13 * ((7 * seed) % 11)))
+      await check(texts, await Promise.all(texts.map((text, index) => run(engine, text, { cacheKey: `${index}` }))))
+    }
+  })
+
+  it('has read what another request has computed', async () => {
+    const engine = await make()
+    const texts: number[][] = []
+    const results: RawResult[] = []
+    for (const seed of seeds) {
+      const first = spokenText(40 + seed, 12)
+      const { tokens } = await run(engine, first, { cacheKey: `${seed}`, maxTokens: 6 })
+      const text = [...first, ...tokens, ...spokenText(60 + seed, 1)]
+      texts.push(text)
+      results.push(await run(engine, text, { cacheKey: `${seed}` }))
+      expect(results.at(-1)?.finish.cachedTokens).toBeGreaterThanOrEqual(first.length)
+    }
+    await check(texts, results)
+  })
+
+  it('goes with sessions that are continued, forked, saved and restored', async () => {
+    const engine = await make({ cachedSequences: 8 })
+    const texts: number[][] = []
+    const results: RawResult[] = []
+    for (const seed of seeds) {
+      const first = spokenText(80 + seed, 9)
+      const session = 10 * seed
+      const { tokens } = await run(engine, first, { session, maxTokens: 4 + seed })
+      expect(await addon.sessionFork(engine.native, session, session + 1)).toBe(true)
+      const saved = await addon.sessionSave(engine.native, session)
+      if (saved === undefined) throw new Error('nothing was saved')
+      await addon.sessionRestore(engine.native, session + 2, noRoot, saved)
+      for (const name of [session + 2, session + 1, session]) {
+        const text = [...first, ...tokens, ...spokenText(90 + name, 1)]
+        texts.push(text)
+        results.push(await run(engine, text, { session: name }))
+        expect(results.at(-1)?.finish.cachedTokens).toBeGreaterThanOrEqual(first.length + tokens.length - 1)
+        await addon.sessionForget(engine.native, name)
+      }
+    }
+    await check(texts, results)
+  })
+
+  it('comes back from main memory with what gave way', async () => {
+    const engine = await make({ contextSize: 512, cachedSequences: 1 })
+    const texts: number[][] = []
+    const results: RawResult[] = []
+    for (const seed of seeds) {
+      const first = spokenText(300 + seed, 150)
+      const { tokens } = await run(engine, first, { session: seed })
+      await run(engine, spokenText(400 + seed, 440), { maxTokens: 8 })
+      const text = [...first, ...tokens, ...spokenText(500 + seed, 6)]
+      texts.push(text)
+      results.push(await run(engine, text, { session: seed }))
+      await addon.sessionForget(engine.native, seed)
+    }
+    expect(engine.stats().memoryHits).toBeGreaterThanOrEqual(seeds.length)
+    await check(texts, results)
+  })
+
+  it('proposes where it pays', async () => {
+    const engine = await make()
+    const { finish } = await run(engine, spokenText(1, 40), { adaptDrafts: true, maxTokens: 300 })
+    expect(finish.reason).toBe('length')
+    const silent = await run(engine, spokenText(1, 40), { draftModel: false })
+    expect(silent.finish.draftTokens).toBeLessThan(rollback * 40)
+  })
+})
