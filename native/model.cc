@@ -132,6 +132,8 @@ Model::Model(llama_model_ptr model, const ModelOptions& options)
   }
 }
 
+bool Model::is_head() const { return IsHeadAlone(model_.get()); }
+
 bool Model::has_grid() const {
   const llama_rope_type type = llama_model_rope_type(model_.get());
   return type == LLAMA_ROPE_TYPE_MROPE || type == LLAMA_ROPE_TYPE_IMROPE;

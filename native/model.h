@@ -44,6 +44,8 @@ class Model {
   bool vocabulary_only() const { return vocabulary_only_; }
   /// Whether it was loaded with its trained head.
   bool has_head() const { return has_head_; }
+  /// Whether it is nothing but the trained head of another one.
+  bool is_head() const;
   /// Whether positions have several dimensions, for images.
   bool has_grid() const;
 

@@ -49,8 +49,8 @@ export interface ModelSetting {
   readonly keyType: string
   readonly valueType: string
   readonly llamaTag: string
-  /** The trained head whose cells are kept beside the model's. */
-  readonly head?: 'mtp'
+  /** The file of the trained head whose cells are kept beside the model's; absent without one. */
+  readonly headPath?: string
 }
 
 const defaultContextSize = 8192
@@ -72,8 +72,7 @@ export async function openNative(
   llamaTag: string,
 ): Promise<OpenedModel> {
   const { path, draftPath, projector } = paths
-  const { signal, keyType, valueType } = given
-  const setting = { path: resolve(path), keyType, valueType, llamaTag, ...(given.mtp && { head: 'mtp' as const }) }
+  const { signal } = given
   signal?.throwIfAborted()
   const free = addon.freeMemory('/')
   const native = await loadWeights(addon, path, paths.metadataOverrides, given)
@@ -92,6 +91,9 @@ export async function openNative(
         onProgress: undefined,
       })
     }
+    const draftInfo = draft === undefined ? undefined : addon.modelInfo(draft)
+    const headPath = options.mtp ? path : draftInfo?.architecture === 'eagle3' ? draftPath : undefined
+    const setting = settingOf(path, options, llamaTag, headPath)
     const trained = info.trainedContextSize > 0 ? info.trainedContextSize : Infinity
     signal?.throwIfAborted()
     if (projector !== undefined) {
@@ -108,7 +110,6 @@ export async function openNative(
     const embedder = canEmbed(info)
       ? new Embedder(addon, native, embedderOptions(limit, info, options), options.queueLimit + options.parallel)
       : undefined
-    const draftInfo = draft === undefined ? undefined : addon.modelInfo(draft)
     const about = modelInfo(info, limit, engine?.info, draftInfo, media?.info)
     return {
       addon,
@@ -130,6 +131,16 @@ export async function openNative(
     if (draft !== undefined) addon.modelClose(draft)
     throw error
   }
+}
+
+function settingOf(
+  path: string,
+  { keyType, valueType }: ModelValues,
+  llamaTag: string,
+  headPath: string | undefined,
+): ModelSetting {
+  const head = headPath === undefined ? {} : { headPath: resolve(headPath) }
+  return { path: resolve(path), keyType, valueType, llamaTag, ...head }
 }
 
 async function loadWeights(

@@ -21,7 +21,7 @@ const nouns = {
   valueType: 'the type of the cached values',
   rope: 'the scaling of positions, which follows from contextSize',
   llama: "llama.cpp's version",
-  head: 'the use of a trained head (mtp)',
+  head: 'the trained head (mtp, draft)',
 } as const satisfies Record<keyof Required<Fingerprint>, string>
 
 const shown: readonly (keyof Fingerprint)[] = ['keyType', 'valueType', 'rope', 'llama']

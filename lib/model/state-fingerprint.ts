@@ -21,12 +21,14 @@ interface Facts {
 
 /** The fingerprint of states in a cache of so many cells. Reads some of the model's file. */
 export async function stateFingerprint(
-  { path, keyType, valueType, llamaTag, head }: ModelSetting,
+  { path, keyType, valueType, llamaTag, headPath }: ModelSetting,
   facts: Facts,
   cells: number,
 ): Promise<StateFingerprint> {
   const rope = ropeFactors(facts, cells)
-  return { model: await modelIdentity(path), keyType, valueType, rope, llama: llamaTag, ...(head && { head }) }
+  const states = { model: await modelIdentity(path), keyType, valueType, rope, llama: llamaTag }
+  if (headPath === undefined) return states
+  return { ...states, head: headPath === path ? 'mtp' : await modelIdentity(headPath) }
 }
 
 /** As llama.cpp chooses: a context larger than the one before extension takes the long factors. */

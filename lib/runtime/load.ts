@@ -13,6 +13,7 @@ import {
 } from '../transfer/index.js'
 import { adapterJudge } from './adapter-judge.js'
 import { storedSettings } from './brought-along.js'
+import { judgedDraft } from './judged-draft.js'
 import { judgedFile, type JudgeOptions } from './judged-file.js'
 import { judgedProjector } from './judged-projector.js'
 import { defaultModelsDirectory } from './models-directory.js'
@@ -21,8 +22,9 @@ import { defaultModelsDirectory } from './models-directory.js'
 export interface LoadOptions extends ModelOptions, JudgeOptions {
   /**
    * Where a draft model is: a much smaller one of the same family, which proposes tokens where a request asks for
-   * `speculation`. It has a KV cache of its own with as many cells. `ERR_UNSUPPORTED` if its vocabulary is another one,
-   * or if one of the two keeps what can't be cut (recurrent, hybrid, with sliding windows). @default none
+   * `speculation`, or a head that was trained with the model (EAGLE-3). It has a KV cache of its own with as many cells.
+   * `ERR_UNSUPPORTED` if its vocabulary is another one, or if one of the two keeps what can't be cut (recurrent, hybrid
+   * without `rollback`, with sliding windows). @default none
    */
   readonly draft?: string | undefined
   /**
@@ -62,7 +64,7 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const file = await judgedFile(path, { ...options, mtp: opened.mtp })
   const draftPath =
     draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
-  const draftFile = draftPath === undefined ? undefined : await judgedFile(draftPath, { ...options, mtp: false })
+  const draftFile = draftPath === undefined ? undefined : await judgedDraft(draftPath, { path, file }, options)
   const projectorPath = projector ?? settings?.projectorPath
   const judged = projectorPath === undefined ? undefined : await judgedProjector(projectorPath, { path, file }, options)
   return openModel(

@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { LlameroError } from '../errors.js'
 import type { MetadataOverrides } from '../gguf/index.js'
-import { openModel, type PromptPart } from '../model/index.js'
+import { type ModelSource, openModel, type PromptPart } from '../model/index.js'
 import { nativeAddon } from '../native.js'
 import { blankPng, silentWav } from './probe-media.js'
 import type { ProbeReply, ProbeTask } from './probe.js'
@@ -19,14 +19,19 @@ const sampleSizes = [
   [600, 3],
 ] as const
 
-async function probe({ path, metadataOverrides, weights, mtp, projector }: ProbeTask): Promise<ProbeReply> {
+async function probe({ path, metadataOverrides, weights, mtp, head, projector }: ProbeTask): Promise<ProbeReply> {
   try {
     if (projector !== undefined) {
       await encodeSamples(path, metadataOverrides, projector)
       return { passed: true }
     }
+    if (head !== undefined) {
+      const draft = { draftPath: head.path, draftMetadataOverrides: head.metadataOverrides }
+      await computeSample({ path, metadataOverrides, ...draft }, mtp)
+      return { passed: true }
+    }
     await tokenizeSample(path, metadataOverrides)
-    if (weights) await computeSample(path, metadataOverrides, mtp)
+    if (weights) await computeSample({ path, metadataOverrides }, mtp)
     return { passed: true }
   } catch (error) {
     if (error instanceof LlameroError) return { passed: false, code: error.code, message: error.message }
@@ -56,14 +61,13 @@ async function tokenizeSample(path: string, metadataOverrides: MetadataOverrides
   addon.modelClose(model)
 }
 
-async function computeSample(path: string, metadataOverrides: MetadataOverrides, mtp: boolean): Promise<void> {
-  const model = await openModel(
-    { path, metadataOverrides },
-    { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0, mtp },
-  )
+async function computeSample(source: ModelSource, mtp: boolean): Promise<void> {
+  const proposes = mtp || source.draftPath !== undefined
+  const sizes = { contextSize: 256, parallel: 1, threads: 1, gpuLayers: 0 }
+  const model = await openModel(source, { ...sizes, mtp, ...(proposes && { rollback: 4 }) })
   try {
     await model.template([{ role: 'user', content: sample }]).catch(ignoreTemplate)
-    const speculation = mtp && { adaptive: false }
+    const speculation = proposes && { adaptive: false }
     if (model.info.canGenerate)
       await model.generate(sample, { maxTokens: decodedTokens, temperature: 0, ignoreEos: true, speculation })
     // A model that generates need not be fit to embed; one that says how its vectors are pooled was made for it.

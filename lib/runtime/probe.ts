@@ -20,6 +20,8 @@ export interface ProbeTask {
   readonly weights: boolean
   /** Whether its trained head computes too. */
   readonly mtp: boolean
+  /** A trained head in a file of its own to try with the model, which then is known already. */
+  readonly head?: { readonly path: string; readonly metadataOverrides: MetadataOverrides }
   /** The projector to try with the model, which then is known already. */
   readonly projector?: string
 }
@@ -83,6 +85,22 @@ export async function probeProjector(
   const bytes = model.file.sizeBytes + projector.file.sizeBytes
   const overrides = metadataOverrides(model.file)
   const task = { path: model.path, metadataOverrides: overrides, weights: true, mtp: false, projector: projector.path }
+  await runProbe(task, limits ?? defaultLimits(bytes), signal)
+  await record.add(key)
+}
+
+/** The same for a trained head in a file of its own. */
+export async function probeHead(
+  model: ProbedFile,
+  { path, file }: ProbedFile,
+  { record = probeRecord(), limits, signal }: ProbeOptions = {},
+): Promise<void> {
+  const key = digest(`${await probeKey(model.path, model.file)} ${await probeKey(path, file)}`)
+  if (await record.has(key)) return
+  const bytes = model.file.sizeBytes + file.sizeBytes
+  const overrides = metadataOverrides(model.file)
+  const head = { path, metadataOverrides: metadataOverrides(file) }
+  const task = { path: model.path, metadataOverrides: overrides, weights: true, mtp: false, head }
   await runProbe(task, limits ?? defaultLimits(bytes), signal)
   await record.add(key)
 }

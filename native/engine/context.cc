@@ -11,6 +11,7 @@
 #include "free_memory.h"
 #include "log.h"
 #include "memory_need.h"
+#include "model_heads.h"
 
 namespace llamero {
 namespace {
@@ -60,7 +61,7 @@ int64_t OutputRows(const ContextOptions& options) {
 }
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort,
-                 std::shared_ptr<ThreadPools> pools)
+                 std::shared_ptr<ThreadPools> pools, std::shared_ptr<const Model> head)
     : model_(std::move(model)),
       options_(options),
       abort_(abort),
@@ -79,7 +80,7 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   RequireMemory(*model_, options);
   RequireWholeBlocks(model_->get(), KvType(options.key_type));
   Open(llama_context_default_params());
-  if (model_->has_head()) OpenHeads();
+  if (head || model_->has_head()) OpenHeads(std::move(head));
   WarmUp();
 }
 
@@ -100,7 +101,7 @@ Context::Context(const Context& cells, int64_t batch_size, ggml_backend_sched_ev
   params.cb_eval = watch;
   params.cb_eval_user_data = data;
   Open(params);
-  if (heads_) TrainedHeads::Watch(context_.get());
+  if (heads_) heads_->Watch(context_.get());
 }
 
 void Context::Open(llama_context_params params) {
@@ -150,16 +151,17 @@ void Context::Open(llama_context_params params) {
 }
 
 /// Proposals that can't be taken back are of no use, so a model that can't go back is refused.
-void Context::OpenHeads() {
+void Context::OpenHeads(std::shared_ptr<const Model> head) {
   if (most_taken_back() == 0) {
     throw Failure(
         "ERR_UNSUPPORTED",
         "The trained head can't be used: what this model keeps of a text can't be cut, since it is recurrent or "
         "has sliding windows. Open it with `rollback` if it is one of those that can go back (Qwen3.5, Nemotron "
-        "H and others), else without `mtp`.");
+        "H and others), else without the head (`mtp`, `draft`).");
   }
-  heads_ = std::make_shared<TrainedHeads>(model_, params_, threads_.pools());
-  TrainedHeads::Watch(context_.get());
+  if (head) RequireFit(model_->get(), head->get());
+  heads_ = std::make_shared<TrainedHeads>(*model_, std::move(head), context_.get(), params_, threads_.pools());
+  heads_->Watch(context_.get());
 }
 
 Context::~Context() {

@@ -42,9 +42,10 @@ int64_t OutputRows(const ContextOptions& options);
 class Context {
  public:
   /// Throws Failure: ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_MODEL_REJECTED. `abort` ends a running decode early.
-  /// `pools` are those of another context whose decodes take turns with these, if there is one.
+  /// `pools` are those of another context whose decodes take turns with these, if there is one; `head` is a trained head
+  /// in a file of its own, if there is one.
   Context(std::shared_ptr<const Model> model, const ContextOptions& options, const std::atomic<bool>& abort,
-          std::shared_ptr<ThreadPools> pools = nullptr);
+          std::shared_ptr<ThreadPools> pools = nullptr, std::shared_ptr<const Model> head = nullptr);
   /// One that computes into the cells of `cells`, batches of so many tokens at most, in turns with it. It is asked about
   /// its decodes by `watch` with `data` as llama.cpp says, between operations. REQUIRES: Memory::kPlain. Throws as above.
   Context(const Context& cells, int64_t batch_size, ggml_backend_sched_eval_callback watch, void* data);
@@ -56,7 +57,7 @@ class Context {
   const ContextOptions& options() const { return options_; }
   const Model& model() const { return *model_; }
   const std::shared_ptr<ThreadPools>& pools() const { return threads_.pools(); }
-  /// The model's trained head, which follows all that is computed here; none if it was loaded without.
+  /// The model's trained head, which follows all that is computed here, if there is one.
   TrainedHeads* heads() { return heads_.get(); }
 
   /// The set that decodes compute with from now on; shares its ownership. Returns whether it is another one than before:
@@ -120,7 +121,7 @@ class Context {
 
  private:
   void Open(llama_context_params params);
-  void OpenHeads();
+  void OpenHeads(std::shared_ptr<const Model> head);
   int AddRow(llama_seq_id slot, bool sample);
   void WarmUp();
   void ApplyDirections();

@@ -17,11 +17,15 @@ const char* const kBrokenMessage = "The engine's context broke in an earlier ste
 
 std::unique_ptr<DraftSource> MakeDraftSource(std::shared_ptr<const Model> draft_model, Context& target,
                                              const LoopOptions& options, const std::atomic<bool>& abort) {
-  if (draft_model) {
+  if (draft_model && target.heads() == nullptr) {
     return std::make_unique<DraftModel>(std::move(draft_model), target, options.cache.idle_limit, abort);
   }
   if (target.heads() != nullptr) return std::make_unique<DraftHeads>(target);
   return nullptr;
+}
+
+std::shared_ptr<const Model> HeadOf(const std::shared_ptr<const Model>& draft_model) {
+  return draft_model && draft_model->is_head() ? draft_model : nullptr;
 }
 
 }  // namespace
@@ -30,7 +34,7 @@ Loop::Loop(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draf
            const std::atomic<bool>& abort, Hooks hooks)
     : model_(std::move(model)),
       options_(options),
-      context_(model_, options.context, abort),
+      context_(model_, options.context, abort, nullptr, HeadOf(draft_model)),
       cache_(context_, options.cache, hooks.on_disk),
       hooks_(std::move(hooks)),
       turns_(options.step_target_ms),

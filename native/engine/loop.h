@@ -66,7 +66,7 @@ class Loop {
     std::function<void()> on_disk;
   };
 
-  /// `draft_model` may be absent.
+  /// `draft_model` may be absent, or be a trained head alone.
   Loop(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model, const LoopOptions& options,
        const std::atomic<bool>& abort, Hooks hooks);
 

@@ -1,7 +1,5 @@
 #include "engine/trained_heads.h"
 
-#include <llama-ext.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -11,48 +9,40 @@
 
 namespace llamero {
 
-TrainedHeads::TrainedHeads(std::shared_ptr<const Model> model, llama_context_params params,
-                           std::shared_ptr<ThreadPools> pools)
-    : model_(std::move(model)),
-      threads_(std::move(pools)),
-      has_grid_(model_->has_grid()),
-      width_(static_cast<size_t>(llama_model_n_embd_out(model_->get()))),
-      zeros_(width_) {
-  params.ctx_type = LLAMA_CONTEXT_TYPE_MTP;
+TrainedHeads::TrainedHeads(const Model& model, std::shared_ptr<const Model> head, llama_context* target,
+                           llama_context_params params, std::shared_ptr<ThreadPools> pools)
+    : head_(std::move(head)), threads_(std::move(pools)) {
+  const Model& weights = head_ ? *head_ : model;
+  has_grid_ = weights.has_grid();
+  vocabulary_size_ = static_cast<size_t>(weights.vocabulary_size());
+  if (head_) {
+    states_ = LayerStates(model, *head_, static_cast<int32_t>(std::min(params.n_outputs_max, params.n_ubatch)));
+    params.ctx_other = target;
+  } else {
+    states_ = LastStates(model);
+    params.ctx_type = LLAMA_CONTEXT_TYPE_MTP;
+  }
+  width_ = states_->width();
+  zeros_.resize(width_);
   params.n_rs_seq = 0;  // what it keeps can be cut
   const LogCapture log;
-  context_.reset(llama_init_from_model(model_->get(), params));
+  context_.reset(llama_init_from_model(weights.get(), params));
   if (!context_ && log.SaysOutOfMemory()) {
     throw Failure("ERR_OUT_OF_MEMORY",
                   "There is no memory for the trained head's context: " + log.Reason("it gave no reason") +
-                      ". Lower contextSize, or open the model without `mtp`.");
+                      ". Lower contextSize, or open the model without it (`mtp`, `draft`).");
   }
   if (!context_ || llama_get_memory(context_.get()) == nullptr) {
-    throw Failure("ERR_UNSUPPORTED", "llama.cpp could not make a context for the trained head: " +
-                                         log.Reason("it gave no reason") + ". Open the model without `mtp`.");
+    throw Failure("ERR_UNSUPPORTED",
+                  "llama.cpp could not make a context for the trained head: " + log.Reason("it gave no reason") +
+                      ". Open the model without it (`mtp`, `draft`).");
   }
-  llama_set_embeddings_nextn(context_.get(), true, true);
+  InnerStates::HandOutRows(context_.get());
   threads_.Attach(context_.get(), params.n_threads);
 }
 
 TrainedHeads::~TrainedHeads() {
   if (context_) threads_.Detach(context_.get());
-}
-
-void TrainedHeads::Watch(llama_context* target) { llama_set_embeddings_nextn(target, true, false); }
-
-int TrainedHeads::Decode(llama_batch batch, int threads) {
-  try {
-    threads_.Attach(context_.get(), threads);
-    const int status = llama_decode(context_.get(), batch);
-    if (status == 0) llama_synchronize(context_.get());
-    broken_ = broken_ || status < 0;
-    return status;
-  } catch (...) {
-    // What llama.cpp throws leaves its state unknown.
-    broken_ = true;
-    return -1;
-  }
 }
 
 void TrainedHeads::Follow(llama_context* target, const llama_batch& batch, int threads) {
@@ -62,28 +52,40 @@ void TrainedHeads::Follow(llama_context* target, const llama_batch& batch, int t
     for (size_t i = 0; i < tokens; i++) tails_.erase(batch.seq_id[i][0]);
     return;
   }
-  const float* states = llama_get_embeddings_nextn(target);
-  inputs_.resize(tokens * width_);
-  outputs_.assign(tokens, 0);
+  const float* states = StatesOf(target, batch.n_tokens, threads);
+  if (states == nullptr) {
+    for (size_t i = 0; i < tokens; i++) Free(batch.seq_id[i][0]);
+    return;
+  }
+  ClearBatch();
   for (size_t i = 0; i < tokens; i++) {
     const llama_seq_id slot = batch.seq_id[i][0];
     const bool first = i == 0 || batch.seq_id[i - 1][0] != slot;
     if (first) Align(slot, batch.pos[i]);
-    const float* before = first ? StateBehind(slot, batch.pos[i]).data() : states + (i - 1) * width_;
-    std::copy_n(before, width_, inputs_.begin() + static_cast<std::ptrdiff_t>(i * width_));
+    if (batch.pos[i] == 0 && !states_->reads_first()) continue;
+    const std::span<const float> before =
+        first ? StateBehind(slot, batch.pos[i]) : std::span<const float>(states + (i - 1) * width_, width_);
+    AddRow(slot, batch.token[i], batch.pos[i], before);
   }
-  llama_batch own = batch;
-  own.embd = inputs_.data();
-  own.logits = outputs_.data();
-  if (Decode(own, threads) == 0) return KeepTails(states, batch);
+  if (slots_.empty() || Decode(0, threads) == 0) return KeepTails(states, batch);
   for (size_t i = 0; i < tokens; i++) Free(batch.seq_id[i][0]);
+}
+
+const float* TrainedHeads::StatesOf(llama_context* target, int32_t tokens, int threads) {
+  try {
+    threads_.Attach(context_.get(), threads);
+    return states_->Of(target, context_.get(), tokens);
+  } catch (...) {
+    broken_ = true;
+    return nullptr;
+  }
 }
 
 /// A slot that has less of the text than the model has must do without, but its positions may have no gap: those of text
 /// alone never do.
 void TrainedHeads::Align(llama_seq_id slot, int64_t position) {
   const int64_t length = Length(slot);
-  if (length == position || (has_grid_ && length < position)) return;
+  if (length == 0 || length == position || (has_grid_ && length < position)) return;
   Free(slot);
 }
 
@@ -95,7 +97,8 @@ void TrainedHeads::KeepTails(const float* states, const llama_batch& batch) {
     while (end < tokens && batch.seq_id[end][0] == slot) end++;
     int32_t first = end - 1;
     while (first > begin && batch.logits[first - 1] != 0) first--;
-    tails_[slot] = {batch.pos[first], {states + first * width_, states + end * width_}};
+    tails_[slot] = {batch.pos[first],
+                    {states + static_cast<size_t>(first) * width_, states + static_cast<size_t>(end) * width_}};
   }
 }
 
@@ -166,41 +169,55 @@ void TrainedHeads::ClearBatch() {
 }
 
 int TrainedHeads::Add(llama_seq_id slot, llama_token token) {
-  return AddRow(slot, token, StateBehind(slot, Length(slot)));
+  const int64_t length = Length(slot);
+  return AddRow(slot, token, length, StateBehind(slot, length));
 }
 
 int TrainedHeads::AddBehind(int row, llama_seq_id slot, llama_token token) {
-  return AddRow(slot, token, {llama_get_embeddings_nextn_ith(context_.get(), row), width_});
+  return AddRow(slot, token, Length(slot), {InnerStates::OfRow(context_.get(), row), width_});
 }
 
-int TrainedHeads::AddRow(llama_seq_id slot, llama_token token, std::span<const float> state) {
+int TrainedHeads::AddRow(llama_seq_id slot, llama_token token, int64_t position, std::span<const float> state) {
   inputs_.insert(inputs_.end(), state.begin(), state.end());
   tokens_.push_back(token);
-  positions_.push_back(static_cast<llama_pos>(Length(slot)));
+  positions_.push_back(static_cast<llama_pos>(position));
   slots_.push_back(slot);
   return static_cast<int>(slots_.size()) - 1;
 }
 
-bool TrainedHeads::Compute(int threads) {
+bool TrainedHeads::Compute(int threads) { return Decode(1, threads) == 0; }
+
+/// llama.cpp's status of the batch, whose rows are all of use or none.
+int TrainedHeads::Decode(int8_t output, int threads) {
   slot_counts_.assign(slots_.size(), 1);
-  outputs_.assign(slots_.size(), 1);
+  outputs_.assign(slots_.size(), output);
   slot_pointers_.resize(slots_.size());
   for (size_t i = 0; i < slots_.size(); i++) slot_pointers_[i] = &slots_[i];
-  return Decode({.n_tokens = static_cast<int32_t>(slots_.size()),
-                 .token = tokens_.data(),
-                 .embd = inputs_.data(),
-                 .pos = positions_.data(),
-                 .n_seq_id = slot_counts_.data(),
-                 .seq_id = slot_pointers_.data(),
-                 .logits = outputs_.data()},
-                threads) == 0;
+  const llama_batch batch{.n_tokens = static_cast<int32_t>(slots_.size()),
+                          .token = tokens_.data(),
+                          .embd = inputs_.data(),
+                          .pos = positions_.data(),
+                          .n_seq_id = slot_counts_.data(),
+                          .seq_id = slot_pointers_.data(),
+                          .logits = outputs_.data()};
+  try {
+    threads_.Attach(context_.get(), threads);
+    const int status = llama_decode(context_.get(), batch);
+    if (status == 0) llama_synchronize(context_.get());
+    broken_ = broken_ || status < 0;
+    return status;
+  } catch (...) {
+    // What llama.cpp throws leaves its state unknown.
+    broken_ = true;
+    return -1;
+  }
 }
 
 std::span<const float> TrainedHeads::Row(int row) const {
   const float* logits = llama_get_logits_ith(context_.get(), row);
   if (logits == nullptr)
     throw Failure("ERR_INTERNAL", "A row of the trained head was asked for that was not computed.");
-  return {logits, static_cast<size_t>(model_->vocabulary_size())};
+  return {logits, vocabulary_size_};
 }
 
 }  // namespace llamero

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "engine/compute_threads.h"
+#include "engine/inner_states.h"
 #include "model.h"
 
 namespace llamero {
 
-/// The layer of a model that was trained to say what comes behind its next token (MTP, in llama.cpp "nextn"), in a context
-/// of its own. It reads two things of each token: the token, and the model's inner state of the one before it.
+/// A layer that was trained with a model to say what comes behind its next token, in a context of its own: one in the
+/// model's file (MTP, in llama.cpp "nextn"), or one in a file of its own (EAGLE-3). It reads two things of each token: the
+/// token, and the model's inner state behind the one before it.
 ///
 /// Its slots hold the same tokens as those of the model's contexts: it computes every decode of text after them, and what
 /// is freed, cut, shared, saved or restored there is so here. Where it can't follow (media, a state that was not kept) it
@@ -24,14 +26,16 @@ namespace llamero {
 /// Lengths are positions, as in Context. One thread at a time.
 class TrainedHeads {
  public:
-  /// `params`: those of the model's own context. Throws Failure: ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED.
-  TrainedHeads(std::shared_ptr<const Model> model, llama_context_params params, std::shared_ptr<ThreadPools> pools);
+  /// `params`: those of the model's own context `target`; `head`: the file that holds the head alone, or none if it is in
+  /// the model's. Throws Failure: ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED.
+  TrainedHeads(const Model& model, std::shared_ptr<const Model> head, llama_context* target,
+               llama_context_params params, std::shared_ptr<ThreadPools> pools);
   ~TrainedHeads();
   TrainedHeads(const TrainedHeads&) = delete;
   TrainedHeads& operator=(const TrainedHeads&) = delete;
 
   /// Has a context of the model hand out its inner states.
-  static void Watch(llama_context* target);
+  void Watch(llama_context* target) const { states_->Watch(target); }
   /// `target` has computed `batch`, whose tokens lie sequence by sequence.
   void Follow(llama_context* target, const llama_batch& batch, int threads);
   void Clear();
@@ -49,7 +53,7 @@ class TrainedHeads {
 
   // Proposals. What is added lies behind the tokens of its slot until it is cut.
   void ClearBatch();
-  /// Adds the model's next token, which it has not computed. Returns the row's index.
+  /// Adds the model's next token, which it has not computed. Returns the row's index. REQUIRES: all before it were.
   int Add(llama_seq_id slot, llama_token token);
   /// Adds the token that row `row` of the last Compute proposed. REQUIRES: the batch before had that row in this slot.
   int AddBehind(int row, llama_seq_id slot, llama_token token);
@@ -68,16 +72,19 @@ class TrainedHeads {
   };
 
   std::span<const float> StateBehind(llama_seq_id slot, int64_t length) const;
-  int AddRow(llama_seq_id slot, llama_token token, std::span<const float> state);
+  int AddRow(llama_seq_id slot, llama_token token, int64_t position, std::span<const float> state);
+  const float* StatesOf(llama_context* target, int32_t tokens, int threads);
   void Align(llama_seq_id slot, int64_t position);
   void KeepTails(const float* states, const llama_batch& batch);
-  int Decode(llama_batch batch, int threads);
+  int Decode(int8_t output, int threads);
 
-  std::shared_ptr<const Model> model_;
-  ComputeThreads threads_;  // outlive the context
+  std::shared_ptr<const Model> head_;  // in a file of its own
+  ComputeThreads threads_;             // outlive the context
   llama_context_ptr context_;
+  std::unique_ptr<InnerStates> states_;
   bool has_grid_;
-  size_t width_;              // numbers of an inner state
+  size_t width_;  // numbers of an inner state
+  size_t vocabulary_size_;
   std::vector<float> zeros_;  // for what is not known: as behind the beginning of a text
   std::map<llama_seq_id, Tail> tails_;
   std::vector<float> inputs_;

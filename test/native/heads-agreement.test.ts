@@ -1,9 +1,7 @@
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hasPeer } from '../support/peer-tool.js'
 import { startPeerServer } from '../support/peer-server.js'
-import { headArchitectures, writeRandomModel } from '../support/random-model.js'
-import { speaksFourWords, spoken, spokenSampler, spokenText } from '../support/spoken-words.js'
+import { headedModels, spoken, spokenSampler, spokenText, writeHeadedModel } from '../support/spoken-words.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { openRawEngine } from './raw-engine.js'
 
@@ -20,9 +18,11 @@ interface Course {
 
 const texts = seeds.map((seed) => spokenText(seed, 20 + 10 * seed))
 
-async function ours(path: string): Promise<Course[]> {
+type Files = Awaited<ReturnType<typeof writeHeadedModel>>
+
+async function ours({ path, headPath }: Files): Promise<Course[]> {
   const options = { rollback: draftTokens, maxSequences: 1, threads: 1, ownKernels: false }
-  const engine = await openRawEngine(path, options, undefined, true)
+  const engine = await openRawEngine(path, options, headPath, headPath === undefined)
   const request = { maxTokens, ignoreEos: true, draftTokens, adaptDrafts: false, sampler: spokenSampler }
   const courses: Course[] = []
   for (const text of texts) {
@@ -33,8 +33,9 @@ async function ours(path: string): Promise<Course[]> {
   return courses
 }
 
-async function upstream(path: string): Promise<Course[]> {
-  const head = ['--spec-type', 'draft-mtp', '--spec-draft-n-max', String(draftTokens)]
+async function upstream({ path, headPath }: Files): Promise<Course[]> {
+  const kind = headPath === undefined ? ['--spec-type', 'draft-mtp'] : ['--spec-type', 'draft-eagle3', '-md', headPath]
+  const head = [...kind, '--spec-draft-n-max', String(draftTokens)]
   const size = ['--ctx-size', '2048', '--parallel', '1', '--threads', '1', '--no-warmup']
   const server = await startPeerServer(['--model', path, ...head, ...size, '--no-jinja', '--chat-template', 'chatml'])
   const request = {
@@ -63,13 +64,9 @@ async function upstream(path: string): Promise<Course[]> {
 describe.skipIf(!hasPeer('llama-server'))("a trained head's proposals", () => {
   // What a head proposes depends on all inner states that it was given. Where two words are nearly alike rounding may
   // choose another one, after which all differs.
-  it.each(headArchitectures)("are those of llama.cpp's own server, of a %s", async (architecture) => {
-    const change = speaksFourWords
-    const path = await writeRandomModel(join(directory.path, `${architecture}.gguf`), architecture, {
-      layers: 4,
-      change,
-    })
-    const [here, there] = [await ours(path), await upstream(path)]
+  it.each(headedModels)("are those of llama.cpp's own server, of a %s, %s", async (...kind) => {
+    const files = await writeHeadedModel(directory.path, kind)
+    const [here, there] = [await ours(files), await upstream(files)]
     const alike = here.filter((course, index) => JSON.stringify(course) === JSON.stringify(there[index]))
     expect(alike.length).toBeGreaterThanOrEqual(seeds.length - 3)
     expect(here.reduce((sum, { accepted }) => sum + accepted, 0)).toBeGreaterThan(60)

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nativeAddon, type NativeEngineOptions } from '../../lib/native.js'
-import { headArchitectures, writeRandomModel } from '../support/random-model.js'
-import { speaksFourWords, spokenSampler, spokenText } from '../support/spoken-words.js'
+import { array, u32 } from '../support/gguf-writer.js'
+import { type RandomArchitecture, type RandomModelOptions, writeRandomModel } from '../support/random-model.js'
+import { headedModels, spokenSampler, spokenText, writeHeadedModel } from '../support/spoken-words.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { noRoot } from './bare-addon.mjs'
 import { expectSame } from './expect-same.js'
@@ -15,25 +16,26 @@ const shape = { contextSize: 4096, cachedSequences: 4, microBatchSize: 64, cache
 const alone = { maxSequences: 1, cachedSequences: 0, cacheBytes: 0 }
 const drafts = { draftTokens: rollback, adaptDrafts: false }
 const request = { maxTokens: 40, ignoreEos: true, logprobs: 3, sampler: spokenSampler }
-const seeds = Array.from({ length: 10 }, (_, index) => index + 1)
+const seeds = Array.from({ length: 8 }, (_, index) => index + 1)
 
 /** What of an answer depends on what the head has read. */
 const proposals = ({ finish }: RawResult): string => `${finish.acceptedTokens} of ${finish.draftTokens}`
 
-describe.each(headArchitectures)('the trained head of a %s', (architecture) => {
-  let path: string
+describe.each(headedModels)('the trained head of a %s, %s', (...kind) => {
+  let files: Awaited<ReturnType<typeof writeHeadedModel>>
   /** Without the head, and with it; each computes its texts from scratch, one by one. */
   let plain: RawEngine
   let fresh: RawEngine
   const open: RawEngine[] = []
-  const make = async (options: Partial<NativeEngineOptions> = {}, mtp = true): Promise<RawEngine> => {
-    const made = await openRawEngine(path, { ...shape, ...options }, undefined, mtp)
+  const make = async (options: Partial<NativeEngineOptions> = {}, withHead = true): Promise<RawEngine> => {
+    const { path, headPath } = files
+    const mtp = withHead && headPath === undefined
+    const made = await openRawEngine(path, { ...shape, ...options }, withHead ? headPath : undefined, mtp)
     open.push(made)
     return made
   }
   beforeAll(async () => {
-    const change = speaksFourWords
-    path = await writeRandomModel(join(directory.path, `${architecture}.gguf`), architecture, { layers: 4, change })
+    files = await writeHeadedModel(directory.path, kind)
     plain = await make({ ...alone, rollback: 0 }, false)
     fresh = await make(alone)
   })
@@ -143,5 +145,67 @@ describe.each(headArchitectures)('the trained head of a %s', (architecture) => {
     expect(finish.reason).toBe('length')
     const silent = await run(engine, spokenText(1, 40), { draftModel: false })
     expect(silent.finish.draftTokens).toBeLessThan(rollback * 40)
+  })
+})
+
+/** Leaves the first numbers of a tensor alone. */
+const cut =
+  (name: string, ...dimensions: readonly number[]): NonNullable<RandomModelOptions['change']> =>
+  (tensor) => {
+    if (tensor.name !== name || tensor.data === undefined) return tensor
+    const count = dimensions.reduce((product, dimension) => product * dimension, 1)
+    return { ...tensor, dimensions, data: tensor.data.slice(0, count) }
+  }
+
+const int64 = 27 // ggml_type
+const int64Bytes = (numbers: readonly number[]) => new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer)
+
+describe('a trained head in a file of its own', () => {
+  const write = (name: string, architecture: RandomArchitecture, options: RandomModelOptions = {}) =>
+    writeRandomModel(join(directory.path, name), architecture, {
+      layers: architecture === 'eagle3' ? 1 : 4,
+      ...options,
+    })
+  const map = (ids: readonly number[]): RandomModelOptions => ({
+    added: [{ name: 'd2t', dimensions: [ids.length], type: int64, data: int64Bytes(ids) }],
+    change: cut('output.weight', 64, ids.length),
+  })
+
+  it('may know some of the tokens only', async () => {
+    const engine = await openRawEngine(
+      await write('some.gguf', 'qwen3'),
+      shape,
+      await write('map.gguf', 'eagle3', map([100, 7, 42])),
+    )
+    const options = { ...drafts, maxTokens: 30, ignoreEos: true }
+    const { finish } = await engine.run(Int32Array.from(spokenText(1, 40)), options)
+    expect(finish).toMatchObject({ reason: 'length' })
+    expect(finish.draftTokens).toBeGreaterThan(30)
+    await engine.close()
+  })
+
+  it.each<[string, RandomArchitecture, RandomModelOptions, RegExp]>([
+    ['a model that hands nothing out', 'qwen2', {}, /does not hand out .* "qwen2"/],
+    ['a model with sliding windows', 'gemma3', {}, /can't take back/],
+    [
+      'a model of few layers',
+      'qwen3',
+      { metadata: { 'eagle3.target_layers': array('int32', [1, 2, 4]) } },
+      /reads layer 4/,
+    ],
+    [
+      'a wider model',
+      'qwen3',
+      { metadata: { 'eagle3.target_hidden_size': u32(32) }, change: cut('fc.weight', 96, 64) },
+      /reads 96 numbers/,
+    ],
+    ['another vocabulary', 'llama', {}, /tokens, and the model/],
+    ['a map of tokens that are not there', 'qwen3', map([5, 100_000]), /names some that the model does not have/],
+  ])('is refused with %s', async (name, architecture, options, message) => {
+    const model = await write(`${name} model.gguf`, architecture)
+    const head = await write(`${name}.gguf`, 'eagle3', options)
+    const error: unknown = await openRawEngine(model, shape, head).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: expect.stringMatching(/ERR_UNSUPPORTED|ERR_MODEL_REJECTED/) as string })
+    expect((error as Error).message).toMatch(message)
   })
 })

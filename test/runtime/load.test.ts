@@ -88,6 +88,31 @@ describe('load', () => {
       expect((error as LlameroError).message).toMatch(message)
     })
 
+    it('opens one that lies in a file of its own, tried with its model', async () => {
+      const [path, draft] = [
+        await written('trunk.gguf', 'qwen3', { layers: 4 }),
+        await written('eagle.gguf', 'eagle3', { layers: 1 }),
+      ]
+      const known = readdirSync(probes).length
+      const model = await load(path, { ...options, mtp: false, draft })
+      const answer = { maxTokens: 20, temperature: 0, ignoreEos: true, speculation: { adaptive: false, maxTokens: 3 } }
+      expect((await model.generate('Once', answer)).usage.draftTokens).toBeGreaterThan(20)
+      expect(model.info.draft?.description).toMatch(/eagle3/)
+      const session = await model.session()
+      await session.chat('Why?', { maxTokens: 8 })
+      const saved = join(directory.path, 'head.session')
+      await session.save(saved)
+      await model.close()
+      expect(readdirSync(probes)).toHaveLength(known + 2)
+      const bare = await load(path, { ...options, mtp: false })
+      expect(await codeOf(bare.session({ restore: saved }))).toBe('ERR_STATE_MISMATCH')
+      await bare.close()
+      const again = await load(path, { ...options, mtp: false, draft })
+      const restored = await again.session({ restore: saved })
+      expect((await restored.chat('And?', { maxTokens: 4 })).usage.cachedTokens).toBeGreaterThan(8)
+      await again.close()
+    })
+
     it('refuses a draft model beside it', async () => {
       const path = await written('with-draft.gguf', 'qwen35')
       expect(await codeOf(load(path, { ...options, draft: path, probe: false }))).toBe('ERR_OPTION_INVALID')

@@ -13,6 +13,7 @@ export type RandomArchitecture =
   | (typeof statefulArchitectures)[number]
   | (typeof gridArchitectures)[number]
   | (typeof headArchitectures)[number]
+  | 'eagle3'
 
 export interface BertSize {
   readonly width: number
@@ -270,6 +271,26 @@ export const families: Readonly<Record<RandomArchitecture, Family>> = {
     },
     layer: expertLayer,
     head: { ...expertLayer, ...trainedHead },
+  },
+  // A trained head alone, of one layer, for a model of at least four.
+  eagle3: {
+    architecture: 'eagle3',
+    vocabulary: () => bpeVocabulary('qwen2'),
+    metadata: {
+      ...rope,
+      'attention.key_length': u32(headWidth),
+      'attention.value_length': u32(headWidth),
+      target_layers: array('int32', [1, 2, 3]),
+      target_hidden_size: u32(width),
+    },
+    layer: {
+      ...gated,
+      'attn_norm_2.weight': [width],
+      'attn_q.weight': [2 * width, width],
+      'attn_k.weight': [2 * width, keyWidth],
+      'attn_v.weight': [2 * width, keyWidth],
+    },
+    outer: { 'fc.weight': [3 * width, width], 'output_norm.weight': [width], 'output.weight': [width, null] },
   },
   bert: bertFamily({ width, heads, feedForward }),
 }

@@ -38,6 +38,8 @@ export interface RandomModelOptions {
   readonly vocabulary?: Vocabulary
   /** Changes each tensor before it is written, or leaves it out. */
   readonly change?: (tensor: WriterTensor) => WriterTensor | undefined
+  /** Beside the architecture's own. */
+  readonly added?: readonly WriterTensor[]
 }
 
 /** A model of random F32 weights, the same for the same seed, below 2 MB: for mechanics, its words mean nothing. */
@@ -94,7 +96,10 @@ export function randomModel(architecture: RandomArchitecture, options: RandomMod
       ...vocabulary.metadata,
       ...options.metadata,
     },
-    tensors: shapes.flatMap(([name, dimensions]) => change(randomTensor(name, dimensions, random)) ?? []),
+    tensors: [
+      ...shapes.flatMap(([name, dimensions]) => change(randomTensor(name, dimensions, random)) ?? []),
+      ...(options.added ?? []),
+    ],
   })
 }
 
