@@ -120,6 +120,7 @@ class Loop {
   void BeginRuns(std::vector<PlanRun>& runs);
   void StopAtMarks(std::vector<PlanRun>& runs);
   void MakeRoom(Plan& plan);
+  void AlignDrafts(std::vector<PlanRun>& runs);
   void Announce(const Plan& plan);
   void FillBatch(Context& context, const std::vector<PlanRun>& runs);
   void ComputeStep(const Plan& plan);

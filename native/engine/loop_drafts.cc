@@ -60,6 +60,20 @@ void Loop::MakeRoom(Plan& plan) {
     run.count -= dropped;
     left -= run.draft;
   }
+  if (context_.memory() != Context::Memory::kPlain) AlignDrafts(plan.runs);
+}
+
+/// Where a micro-batch begins, llama.cpp may move the latest states of all sequences, and leaves those behind that a
+/// sequence can be taken back to. So a step with drafts must be one micro-batch, which has as many tokens of each sequence.
+void Loop::AlignDrafts(std::vector<PlanRun>& runs) {
+  if (runs.empty()) return;
+  const int64_t most = context_.options().micro_batch_size / static_cast<int64_t>(runs.size());
+  int64_t draft = most - 1;
+  for (const PlanRun& run : runs) draft = std::min(draft, run.count - run.draft == 1 ? run.draft : 0);
+  for (PlanRun& run : runs) {
+    run.count -= run.draft - std::max<int64_t>(0, draft);
+    run.draft = std::max<int64_t>(0, draft);
+  }
 }
 
 /// Samples row by row, each with all that was said before it, as if every token had had its own step: what the sampler

@@ -71,6 +71,20 @@ describe('a hybrid model that takes proposed tokens back', () => {
     expect(small.stats()).toMatchObject({ running: 0, cellsUsed: 0 })
   })
 
+  it('beside others whose proposals are longer or shorter', async () => {
+    const crowd = await make({ contextSize: 8192, microBatchSize: 512 })
+    for (let round = 0; round < 4; round++) {
+      const prompts = Array.from({ length: 8 }, (_, index) => words(100 * round + index, 15 + 13 * ((7 * index) % 11)))
+      const results = await Promise.all(
+        prompts.map((prompt, index) => run(crowd, prompt, { ...drafts, cacheKey: `${round} ${index}` })),
+      )
+      for (const [index, result] of results.entries()) {
+        expectSame(result, await run(scratch, prompts[index] ?? [], { cacheKey: `${round} ${index}` }))
+      }
+      expect(results.some(({ finish }) => finish.draftTokens > finish.acceptedTokens)).toBe(true)
+    }
+  })
+
   it('in micro-batches that are hardly larger', async () => {
     for (const microBatchSize of [3, 8, 65, 66]) {
       const small = await make({ rollback: 64, microBatchSize, batchSize: 128 })
