@@ -75,12 +75,24 @@ describe.each(headedModels)('the trained head of a %s, %s', (...kind) => {
     expect(fresh.stats().draftModelSteps).toBeGreaterThan(accepted)
   })
 
-  // All prompts in one batch, so that in every step after it all propose, as each does alone.
+  // Prompts of all lengths in one batch. What is proposed behind them is looked at one by one: together, texts that end
+  // and those that wait leave less room for proposals.
   it('reads what is computed beside others, in batches of all shapes', async () => {
     for (const microBatchSize of [512, 64, 7]) {
-      const engine = await make({ microBatchSize, batchSize: 1024, maxSequences: seeds.length })
-      const texts = seeds.map((seed) => spokenText(20 + seed, 15 + 13 * ((7 * seed) % 11)))
-      await check(texts, await Promise.all(texts.map((text, index) => run(engine, text, { cacheKey: `${index}` }))))
+      const engine = await make({ microBatchSize, batchSize: 1024, cachedSequences: seeds.length })
+      const first = seeds.map((seed) => spokenText(20 + seed, 15 + 13 * ((7 * seed) % 11)))
+      const begun = await Promise.all(
+        first.map((text, index) => run(engine, text, { session: index + 1, draftTokens: 0, maxTokens: 2 })),
+      )
+      const texts = first.map((text, index) => [...text, ...(begun[index]?.tokens ?? []), ...spokenText(index, 2)])
+      const results: RawResult[] = []
+      for (const [index, text] of texts.entries()) results.push(await run(engine, text, { session: index + 1 }))
+      await check(texts, results)
+      const together = await Promise.all(first.map((text, index) => run(engine, text, { cacheKey: `${index}` })))
+      for (const [index, text] of first.entries()) {
+        const result = together[index]
+        if (result !== undefined) expectSame(result, await run(plain, text, { draftTokens: 0 }))
+      }
     }
   })
 
@@ -136,6 +148,18 @@ describe.each(headedModels)('the trained head of a %s, %s', (...kind) => {
       await addon.sessionForget(engine.native, seed)
     }
     expect(engine.stats().memoryHits).toBeGreaterThanOrEqual(seeds.length)
+    await check(texts, results)
+  })
+
+  // A step of the stream takes much less time than the prompt, which is computed between many of them then. Of a hybrid
+  // model nothing is sliced: there the prompt takes part in the stream's steps.
+  it('reads what is computed beside a stream', async () => {
+    const engine = await make({ maxSequences: 2, stepTargetMs: 0.5 })
+    const stream = run(engine, spokenText(700, 12), { maxTokens: 1500, cacheKey: 'stream' })
+    const texts = seeds.slice(0, 3).map((seed) => spokenText(700 + seed, 400))
+    const results: RawResult[] = []
+    for (const [index, text] of texts.entries()) results.push(await run(engine, text, { cacheKey: `${index}` }))
+    expect((await stream).finish.reason).toBe('length')
     await check(texts, results)
   })
 
