@@ -24,7 +24,7 @@ export interface ModelMetrics {
   readonly draftTokens: number
   /** Those of them that became part of an answer. */
   readonly acceptedTokens: number
-  /** Decodes of the draft model, which do not count as steps. */
+  /** Decodes of the draft model, or in which a trained head proposed; they do not count as steps. */
   readonly draftModelSteps: number
   /** Time in them, summed, in ms. */
   readonly draftModelMs: number

@@ -46,8 +46,9 @@ export interface ModelSource {
   /** Metadata that counts instead of what the file says. @default none */
   readonly metadataOverrides?: readonly NativeMetadataOverride[]
   /**
-   * A GGUF file of a smaller model that proposes tokens where a request asks for speculation; see
-   * {@link SpeculationOptions}. It must have the same vocabulary, or opening rejects with `ERR_UNSUPPORTED`.
+   * A GGUF file of a smaller model, or of a head that was trained with the model (EAGLE-3), that proposes tokens where a
+   * request asks for speculation; see {@link SpeculationOptions}. It must have the same vocabulary, or opening rejects
+   * with `ERR_UNSUPPORTED`.
    */
   readonly draftPath?: string | undefined
   /** The same for the draft model. @default none */

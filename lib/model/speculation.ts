@@ -4,10 +4,10 @@ import { type OptionRule, type OptionValues, readOptions } from './option-rule.j
 
 /**
  * Speculation proposes several tokens at once, namely what followed when the text said the same before, or what a draft
- * model says, and lets the model verify them in one step. The answer is the one that it would give token by token: each
- * token is sampled as ever, and a proposal only saves it a step of its own. Repetition pays where text is copied: edits,
- * summaries with quotes, code. A draft model, with which the model must have been opened, pays with any text if it is
- * much smaller and says the same often.
+ * model or a trained head says, and lets the model verify them in one step. The answer is the one that it would give token
+ * by token: each token is sampled as ever, and a proposal only saves it a step of its own. Repetition pays where text is
+ * copied: edits, summaries with quotes, code. A draft model or a trained head, with which the model must have been opened,
+ * pays with any text if it is much smaller and says the same often.
  */
 export interface SpeculationOptions {
   /** Most tokens proposed for one step, 1 to 32. @default 32 */
@@ -17,14 +17,14 @@ export interface SpeculationOptions {
    * proposes whenever there is something to propose. @default true
    */
   readonly adaptive?: boolean | undefined
-  /** Ask the draft model too, if the model was opened with one. @default true */
+  /** Ask the draft model or the trained head too, if the model was opened with one. @default true */
   readonly draft?: boolean | undefined
 }
 
 const speculationTable = {
   maxTokens: integer({ min: 1, max: 32, unit: 'tokens', default: 32, doc: 'Most tokens proposed for one step.' }),
   adaptive: boolean({ default: true, doc: 'Propose only where it pays.' }),
-  draft: boolean({ default: true, doc: 'Ask the draft model too, if there is one.' }),
+  draft: boolean({ default: true, doc: 'Ask the draft model or the trained head too, if there is one.' }),
 }
 
 type Values = OptionValues<typeof speculationTable>

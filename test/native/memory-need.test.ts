@@ -5,7 +5,7 @@ import { smollm2Path } from '../support/real-models.js'
 import { writeRandomModel } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { createEngine, Inbox, loadModel, requestFor } from './bare-addon.mjs'
-import { plainEngine } from './raw-engine.js'
+import { loadRawModel, plainEngine } from './raw-engine.js'
 
 const directory = temporaryDirectory()
 const addon = nativeAddon()
@@ -13,8 +13,12 @@ const addon = nativeAddon()
 const notesBytes = 16
 
 /** Bytes that llama.cpp's own state of a session grows by with each token. */
-async function stateBytesPerToken(path: string, type: string): Promise<{ measured: number; told: number }> {
-  const model = await loadModel(addon, path)
+async function stateBytesPerToken(
+  path: string,
+  type: string,
+  mtp = false,
+): Promise<{ measured: number; told: number }> {
+  const model = await loadRawModel(path, false, [], mtp)
   const options = { contextSize: 512, keyType: type, valueType: type, cachedSequences: 2 }
   const inbox = new Inbox()
   const engine = await createEngine(addon, model, options, inbox.take)
@@ -45,6 +49,14 @@ describe('what is told of the size of a cell', () => {
     const { measured, told } = await stateBytesPerToken(path, type)
     expect(told).toBeLessThanOrEqual(measured)
     expect(told).toBeGreaterThanOrEqual(measured - notesBytes)
+  })
+
+  it('of a model with its trained head is that of both', async () => {
+    const path = await writeRandomModel(join(directory.path, 'head.gguf'), 'glm4moe')
+    const [bare, whole] = [await stateBytesPerToken(path, 'f16'), await stateBytesPerToken(path, 'f16', true)]
+    expect(whole.told).toBe((bare.told * 3) / 2)
+    expect(whole.measured).toBeGreaterThanOrEqual(whole.told)
+    expect(whole.measured).toBeLessThanOrEqual(whole.told + 2 * notesBytes)
   })
 
   it.each([
