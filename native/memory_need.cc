@@ -70,7 +70,10 @@ MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
   const double cell =
       std::floor(BytesOf(KvType(options.key_type), keys)) + std::floor(BytesOf(KvType(options.value_type), values));
   const double logits = static_cast<double>(OutputRows(options)) * loaded.vocabulary_size();
-  const double states = loaded.has_head() ? 2 * static_cast<double>(options.batch_size) * width : 0;
+  // Of three layers, as they come and side by side, and what the head makes of them; or the last, twice.
+  const double read = 3 * MetadataNumber(model, "target_hidden_size", width);
+  const double numbers = loaded.is_head() ? 2 * read + width : loaded.has_head() ? 2 * width : 0;
+  const double states = static_cast<double>(options.batch_size) * numbers;
   return {
       .weights = static_cast<int64_t>(llama_model_size(model)),
       .per_cell = attends ? Bytes(layers * cell) : 0,

@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 10> kWithHead = {"qwen35",      "qwen35mo
                                                         "deepseek2",   "deepseek32",    "glm-dsa",   "hy_v3",
                                                         "bailingmoe3", "nemotron_h_moe"};
 
+// Of these and of those above llama.cpp takes a file without the model's own layers.
+constexpr std::array<std::string_view, 3> kMayLackTrunk = {"step35", "cohere2moe", "deepseek4"};
+
 // Of these llama.cpp hands out the states before each layer; of others it ends the process. Those with sliding windows
 // (Gemma 4, gpt-oss, DeepSeek V4) are left out.
 constexpr std::array<std::string_view, 14> kWithStates = {
@@ -48,6 +51,9 @@ std::string ArchitectureOf(const llama_model* model) {
                                        ". Choose the head that was trained with this model.");
 }
 
+/// llama.cpp takes the width of states that it hands out from one number and computes them with another.
+bool HasOneWidth(const llama_model* model) { return llama_model_n_embd_out(model) == llama_model_n_embd(model); }
+
 std::string Number(int64_t number) { return std::to_string(number); }
 
 /// What a head lacks it takes from the model.
@@ -75,8 +81,10 @@ void RequireTokens(const ggml_tensor* map, const ggml_tensor* output, int64_t to
 }  // namespace
 
 void RequireTrunk(const llama_model* model) {
-  const bool has_trunk = llama_model_n_layer(model) > 0 && model->get_tensor("blk.0.attn_norm.weight") != nullptr;
-  if (llama_model_n_layer_nextn(model) == 0 || has_trunk) return;
+  const std::string architecture = ArchitectureOf(model);
+  if (llama_model_n_layer_nextn(model) == 0) return;
+  if (!Contains(kWithHead, architecture) && !Contains(kMayLackTrunk, architecture)) return;
+  if (llama_model_n_layer(model) > 0 && model->get_tensor("blk.0.attn_norm.weight") != nullptr) return;
   throw Failure(
       "ERR_MODEL_REJECTED",
       "The file holds the trained heads (MTP) of a model and not the model itself; choose the file that has both.");
@@ -90,6 +98,7 @@ void RequireHead(const llama_model* model) {
     Refuse("a model of the architecture \"" + architecture + "\" does not work with one");
   }
   if (heads > 1) Refuse("the model has " + std::to_string(heads) + " of them, one at most is supported");
+  if (!HasOneWidth(model)) Refuse("its states are of another width than the model's");
   const std::string name = "blk." + std::to_string(llama_model_n_layer(model)) + ".nextn.eh_proj.weight";
   if (model->get_tensor(name.c_str()) == nullptr) Refuse("its weights were left out of the file");
 }
@@ -113,13 +122,15 @@ void RequireFit(const llama_model* model, const llama_model* head) {
       RefuseAlone("it reads layer " + Number(layer) + ", and the model has " + Number(llama_model_n_layer(model)));
     }
   }
-  if (llama_model_n_layer(head) != 1)
-    RefuseAlone("it has " + Number(llama_model_n_layer(head)) + " layers in place of one");
+  const bool keys_fit = head->hparams.n_embd_head_k() == head->hparams.n_embd_head_v();
+  if (!HasOneWidth(head) || !keys_fit) RefuseAlone("what it says of its states, keys and values does not fit together");
+  const auto own_layers = static_cast<int64_t>(llama_model_n_layer(head));
+  if (own_layers != 1) RefuseAlone("it has " + Number(own_layers) + " layers in place of one");
   const auto own_width = static_cast<int64_t>(llama_model_n_embd(head));
   const auto tokens = static_cast<int64_t>(llama_vocab_n_tokens(llama_model_get_vocab(head)));
-  if (tokens != llama_vocab_n_tokens(llama_model_get_vocab(model))) {
-    RefuseAlone("it has " + Number(tokens) + " tokens, and the model " +
-                Number(llama_vocab_n_tokens(llama_model_get_vocab(model))));
+  const auto model_tokens = static_cast<int64_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
+  if (tokens != model_tokens) {
+    RefuseAlone("it has " + Number(tokens) + " tokens, and the model has " + Number(model_tokens));
   }
   RequireShared(head->tok_embd, model->tok_embd, own_width, tokens, "embedding");
   RequireShared(head->output, model->output, own_width, head->d2t == nullptr ? tokens : 1, "output");

@@ -1,4 +1,4 @@
-import { LlameroError } from '../errors.js'
+import { type ErrorCode, LlameroError } from '../errors.js'
 import { metadataOverrides } from '../gguf/index.js'
 import { openModel, withDefaults, type Model, type ModelOptions } from '../model/index.js'
 import { modelNotFound, Store } from '../store/index.js'
@@ -60,25 +60,44 @@ export async function load(reference: string, options: LoadOptions = {}): Promis
   const store = new Store({ directory: modelsDirectory ?? defaultModelsDirectory() })
   const { path, model } = await findOrPull(store, parseReference(reference), options)
   const settings = model && (await storedSettings(store, model, options.signal))
-  const opened = withDefaults(modelOptions, settings?.load ?? {})
-  const file = await judgedFile(path, { ...options, mtp: opened.mtp })
-  const draftPath =
-    draft === undefined ? settings?.draftPath : (await findOrPull(store, parseReference(draft), options)).path
-  const draftFile = draftPath === undefined ? undefined : await judgedDraft(draftPath, { path, file }, options)
+  const given = await givenDraft(store, draft, options)
+  // Who names one that proposes does without the one that the model brings along.
+  const brings = given === undefined ? settings?.load : { ...settings?.load, mtp: undefined }
+  const draftPath = given ?? (modelOptions.mtp === true ? undefined : settings?.draftPath)
   const projectorPath = projector ?? settings?.projectorPath
-  const judged = projectorPath === undefined ? undefined : await judgedProjector(projectorPath, { path, file }, options)
-  return openModel(
-    {
-      path,
-      metadataOverrides: metadataOverrides(file),
-      draftPath,
-      draftMetadataOverrides: draftFile === undefined ? [] : metadataOverrides(draftFile),
-      projector: judged,
-      adapterJudge: adapterJudge(file),
-      ...(settings && { brought: settings.brought }),
-    },
-    opened,
-  )
+  const open = async (chosen: ModelOptions): Promise<Model> => {
+    const file = await judgedFile(path, { ...options, mtp: chosen.mtp })
+    const draftFile = draftPath === undefined ? undefined : await judgedDraft(draftPath, { path, file }, options)
+    const judged =
+      projectorPath === undefined ? undefined : await judgedProjector(projectorPath, { path, file }, options)
+    return openModel(
+      {
+        path,
+        metadataOverrides: metadataOverrides(file),
+        draftPath,
+        draftMetadataOverrides: draftFile === undefined ? [] : metadataOverrides(draftFile),
+        projector: judged,
+        adapterJudge: adapterJudge(file),
+        ...(settings && { brought: settings.brought }),
+      },
+      chosen,
+    )
+  }
+  const chosen = withDefaults(modelOptions, brings ?? {})
+  try {
+    return await open(chosen)
+  } catch (error) {
+    // A head that only the model's parameters ask for, and that can't be used, is no reason not to open the model.
+    const refused = error instanceof LlameroError && headless.includes(error.code)
+    if (!refused || chosen.mtp !== true || modelOptions.mtp === true) throw error
+    return open({ ...chosen, mtp: false })
+  }
+}
+
+const headless: readonly ErrorCode[] = ['ERR_UNSUPPORTED', 'ERR_MODEL_REJECTED']
+
+async function givenDraft(store: Store, draft: string | undefined, options: LoadOptions): Promise<string | undefined> {
+  return draft === undefined ? undefined : (await findOrPull(store, parseReference(draft), options)).path
 }
 
 async function findOrPull(store: Store, reference: Reference, options: LoadOptions): Promise<LocatedModel> {

@@ -98,6 +98,8 @@ export async function probeHead(
   const key = digest(`${await probeKey(model.path, model.file)} ${await probeKey(path, file)}`)
   if (await record.has(key)) return
   const bytes = model.file.sizeBytes + file.sizeBytes
+  // As for a model: what does not fit beside the parent's own load can't be tried.
+  if (2 * bytes >= freemem()) return
   const overrides = metadataOverrides(model.file)
   const head = { path, metadataOverrides: metadataOverrides(file) }
   const task = { path: model.path, metadataOverrides: overrides, weights: true, mtp: false, head }

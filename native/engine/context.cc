@@ -77,6 +77,10 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   if (!llama_model_has_decoder(model_->get())) {
     throw Failure("ERR_UNSUPPORTED", "This model only encodes; it can't generate text.");
   }
+  if (model_->is_head()) {
+    throw Failure("ERR_UNSUPPORTED",
+                  "The file holds the trained head of another model; open that model, with this file as `draft`.");
+  }
   RequireMemory(*model_, options);
   RequireWholeBlocks(model_->get(), KvType(options.key_type));
   Open(llama_context_default_params());
@@ -269,31 +273,43 @@ int Context::AddRow(llama_seq_id slot, bool sample) {
 }
 
 Context::Outcome Context::Decode(int threads) {
+  const Outcome outcome = Compute(threads);
+  if (outcome == Outcome::kDone) FollowWithHeads(threads);
+  return outcome;
+}
+
+Context::Outcome Context::Compute(int threads) {
   slot_pointers_.resize(slots_.size());
   for (size_t i = 0; i < slots_.size(); i++) slot_pointers_[i] = &slots_[i];
   all_positions_.clear();
   for (const auto& positions : positions_) {
     all_positions_.insert(all_positions_.end(), positions.begin(), positions.end());
   }
-  const bool text = kind_ == BatchKind::kTokens;
-  const llama_batch batch{.n_tokens = static_cast<int32_t>(slots_.size()),
-                          .token = text ? tokens_.data() : nullptr,
-                          .embd = text ? nullptr : embeddings_.data(),
-                          .pos = all_positions_.data(),
-                          .n_seq_id = slot_counts_.data(),
-                          .seq_id = slot_pointers_.data(),
-                          .logits = outputs_.data()};
   threads_.Attach(context_.get(), threads);
   llama_set_causal_attn(context_.get(), kind_ != BatchKind::kWholeMedia);
-  const int status = llama_decode(context_.get(), batch);
+  const int status = llama_decode(context_.get(), Batch());
   if (status == 0) {
     llama_synchronize(context_.get());
     for (const llama_seq_id slot : slots_) taken_back_.erase(slot);
-    if (heads_) heads_->Follow(context_.get(), batch, threads);
     return Outcome::kDone;
   }
   if (status == 1) return Outcome::kNoCells;
   return status == 2 ? Outcome::kAborted : Outcome::kBroken;
+}
+
+void Context::FollowWithHeads(int threads) {
+  if (heads_) heads_->Follow(context_.get(), Batch(), threads);
+}
+
+llama_batch Context::Batch() {
+  const bool text = kind_ == BatchKind::kTokens;
+  return {.n_tokens = static_cast<int32_t>(slots_.size()),
+          .token = text ? tokens_.data() : nullptr,
+          .embd = text ? nullptr : embeddings_.data(),
+          .pos = all_positions_.data(),
+          .n_seq_id = slot_counts_.data(),
+          .seq_id = slot_pointers_.data(),
+          .logits = outputs_.data()};
 }
 
 std::span<float> Context::Row(int index) {

@@ -79,8 +79,11 @@ class Context {
   int64_t output_rows() const { return output_rows_; }
 
   enum class Outcome { kDone, kNoCells, kAborted, kBroken };
-  /// Computes the batch. kNoCells leaves everything as it was.
+  /// Computes the batch, with the trained head behind it. kNoCells leaves everything as it was.
   Outcome Decode(int threads);
+  /// The two parts of it: a decode that was dropped on its way ends as done, but has nothing to follow.
+  Outcome Compute(int threads);
+  void FollowWithHeads(int threads);
   /// The logits of a sampled row of the last decode; may be changed. Valid until the next decode.
   std::span<float> Row(int index);
 
@@ -123,6 +126,7 @@ class Context {
   void Open(llama_context_params params);
   void OpenHeads(std::shared_ptr<const Model> head);
   int AddRow(llama_seq_id slot, bool sample);
+  llama_batch Batch();
   void WarmUp();
   void ApplyDirections();
 

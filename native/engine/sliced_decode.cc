@@ -90,7 +90,8 @@ void SlicedDecode::Main() {
       if (turn_ == Turn::kEnd) return;
     }
     try {
-      outcome_ = context_.Decode(threads_);
+      outcome_ = context_.Compute(threads_);
+      if (outcome_ == Context::Outcome::kDone && !dropped_) context_.FollowWithHeads(threads_);
     } catch (...) {
       // An exception from inside llama.cpp leaves its state unknown: the same as a failed compute.
       outcome_ = Context::Outcome::kBroken;

@@ -5,7 +5,7 @@ import { create } from '../../lib/create/index.js'
 import type { Model } from '../../lib/model/index.js'
 import { load, type LoadOptions } from '../../lib/runtime/index.js'
 import { mediaTypes, Store } from '../../lib/store/index.js'
-import { randomModel } from '../support/random-model.js'
+import { randomModel, type RandomModelOptions } from '../support/random-model.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { loraFile, tinyLora } from '../support/tiny-lora.js'
 
@@ -24,6 +24,8 @@ async function shop(modelfile: string) {
   writeFileSync(join(directory, 'weights.gguf'), randomModel('llama'))
   writeFileSync(join(directory, 'draft.gguf'), randomModel('llama'))
   writeFileSync(join(directory, 'head.gguf'), randomModel('qwen35'))
+  const change: RandomModelOptions['change'] = (tensor) => (/nextn|^blk\.2/.test(tensor.name) ? undefined : tensor)
+  writeFileSync(join(directory, 'headless.gguf'), randomModel('glm4moe', { change }))
   writeFileSync(join(directory, 'trunk.gguf'), randomModel('qwen3', { layers: 4 }))
   writeFileSync(join(directory, 'eagle.gguf'), randomModel('eagle3', { layers: 1 }))
   writeFileSync(join(directory, 'adapter.gguf'), lora)
@@ -116,6 +118,14 @@ describe('a model that is loaded from the store', () => {
     expect(await drafted(await head.opened())).toEqual({ proposes: true, asks: true })
     const alone = await shop('FROM trunk.gguf\nDRAFT eagle.gguf\n')
     expect(await drafted(await alone.opened())).toEqual({ proposes: true, asks: true })
+    // What can't be used and only the parameters ask for is left out; what is named counts before what is brought along.
+    const lacking = await shop('FROM headless.gguf\nPARAMETER draft_num_predict 3\n')
+    expect((await drafted(await lacking.opened())).asks).toBe(false)
+    await expect(lacking.opened({ mtp: true })).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' })
+    const other = join(head.directory, 'head.gguf')
+    await expect(head.opened({ draft: other })).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' })
+    const both = await shop('FROM head.gguf\nDRAFT trunk.gguf\n')
+    expect((await both.opened({ mtp: true })).info.draft).toBeUndefined()
     const unset = await shop('FROM head.gguf\n')
     expect(await drafted(await unset.opened({ mtp: true }))).toEqual({ proposes: false, asks: false })
     expect(await drafted(await unset.opened())).toEqual({ proposes: false, asks: false })

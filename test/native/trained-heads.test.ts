@@ -223,7 +223,13 @@ describe('a trained head in a file of its own', () => {
       { metadata: { 'eagle3.target_hidden_size': u32(32) }, change: cut('fc.weight', 96, 64) },
       /reads 96 numbers/,
     ],
-    ['another vocabulary', 'llama', {}, /tokens, and the model/],
+    [
+      'states of another width',
+      'qwen3',
+      { metadata: { 'eagle3.embedding_length_out': u32(32) } },
+      /does not fit together/,
+    ],
+    ['another vocabulary', 'llama', {}, /tokens, and the model has/],
     ['a map of tokens that are not there', 'qwen3', map([5, 100_000]), /names some that the model does not have/],
   ])('is refused with %s', async (name, architecture, options, message) => {
     const model = await write(`${name} model.gguf`, architecture)
