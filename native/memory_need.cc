@@ -69,7 +69,9 @@ MemoryNeed NeedOf(const Model& loaded, const ContextOptions& options) {
   const bool attends = !llama_model_is_recurrent(model);
   const double cell =
       std::floor(BytesOf(KvType(options.key_type), keys)) + std::floor(BytesOf(KvType(options.value_type), values));
-  const double logits = static_cast<double>(OutputRows(options)) * loaded.vocabulary_size();
+  // Of a head alone llama.cpp reserves those of a whole micro-batch.
+  const double sampled = static_cast<double>(OutputRows(options));
+  const double logits = (loaded.is_head() ? std::max(sampled, rows) : sampled) * loaded.vocabulary_size();
   // Of three layers, as they come and side by side, and what the head makes of them; or the last, twice.
   const double read = 3 * MetadataNumber(model, "target_hidden_size", width);
   const double numbers = loaded.is_head() ? 2 * read + width : loaded.has_head() ? 2 * width : 0;
