@@ -17,11 +17,9 @@ const char* const kBrokenMessage = "The engine's context broke in an earlier ste
 
 std::unique_ptr<DraftSource> MakeDraftSource(std::shared_ptr<const Model> draft_model, Context& target,
                                              const LoopOptions& options, const std::atomic<bool>& abort) {
-  if (draft_model && target.heads() == nullptr) {
-    return std::make_unique<DraftModel>(std::move(draft_model), target, options.cache.idle_limit, abort);
-  }
   if (target.heads() != nullptr) return std::make_unique<DraftHeads>(target);
-  return nullptr;
+  if (!draft_model) return nullptr;
+  return std::make_unique<DraftModel>(std::move(draft_model), target, options.cache.idle_limit, abort);
 }
 
 std::shared_ptr<const Model> HeadOf(const std::shared_ptr<const Model>& draft_model) {

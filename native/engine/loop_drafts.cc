@@ -68,11 +68,11 @@ void Loop::MakeRoom(Plan& plan) {
 void Loop::AlignDrafts(std::vector<PlanRun>& runs) {
   if (runs.empty()) return;
   const int64_t most = context_.options().micro_batch_size / static_cast<int64_t>(runs.size());
-  int64_t draft = most - 1;
+  int64_t draft = std::max<int64_t>(0, most - 1);
   for (const PlanRun& run : runs) draft = std::min(draft, run.count - run.draft == 1 ? run.draft : 0);
   for (PlanRun& run : runs) {
-    run.count -= run.draft - std::max<int64_t>(0, draft);
-    run.draft = std::max<int64_t>(0, draft);
+    run.count -= run.draft - draft;
+    run.draft = draft;
   }
 }
 

@@ -71,28 +71,27 @@ const separate: Shapes = {
 }
 const separateBiases: Shapes = { 'attn_q.bias': [width], 'attn_k.bias': [keyWidth], 'attn_v.bias': [keyWidth] }
 const headNorms: Shapes = { 'attn_q_norm.weight': [headWidth], 'attn_k_norm.weight': [headWidth] }
-const gated: Shapes = {
-  'attn_norm.weight': [width],
-  'attn_output.weight': [width, width],
-  'ffn_norm.weight': [width],
+const threeMatrices: Shapes = {
   'ffn_gate.weight': [width, feedForward],
   'ffn_up.weight': [width, feedForward],
   'ffn_down.weight': [feedForward, width],
 }
+const gated: Shapes = {
+  'attn_norm.weight': [width],
+  'attn_output.weight': [width, width],
+  'ffn_norm.weight': [width],
+  ...threeMatrices,
+}
 const gatedOnly: Shapes = {
   'attn_norm.weight': [width],
   'ffn_norm.weight': [width],
-  'ffn_gate.weight': [width, feedForward],
-  'ffn_up.weight': [width, feedForward],
-  'ffn_down.weight': [feedForward, width],
+  ...threeMatrices,
 }
 const llamaLayer: Shapes = { ...gated, ...separate }
 const postNormed: Shapes = {
   'attn_norm.weight': [width],
   'post_attention_norm.weight': [width],
-  'ffn_gate.weight': [width, feedForward],
-  'ffn_up.weight': [width, feedForward],
-  'ffn_down.weight': [feedForward, width],
+  ...threeMatrices,
 }
 const expertLayer: Shapes = {
   'attn_norm.weight': [width],
