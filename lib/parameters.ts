@@ -248,8 +248,8 @@ export function isParameterName(name: string): name is ParameterName {
 
 /**
  * The options of llamero that parameters stand for. A number that says "not set" in Ollama (`seed -1`, `num_predict -1`)
- * gives none; `num_batch` and `main_gpu` have none, and `draft_num_predict` means something only to a
- * stored model that has a draft model or a trained head.
+ * gives none; `num_batch` and `main_gpu` have none, and `draft_num_predict` means something only to a stored
+ * model that has a draft model or a trained head.
  */
 export function parameterOptions(values: ParameterValues): ParameterOptions {
   const load: Record<string, unknown> = {}

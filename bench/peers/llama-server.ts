@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
-import { sleep } from '../measure.js'
-import { end } from './end.js'
+import { startPeerServer } from '../../test/support/peer-server.js'
 import { llamaCppArguments } from './llama-cpp.js'
 import { findTool } from './tool.js'
 
@@ -36,42 +33,16 @@ export interface LlamaServer {
   close(): Promise<void>
 }
 
-const startMs = 60_000
-
 export async function startLlamaServer(options: LlamaServerOptions): Promise<LlamaServer> {
   const { modelPath, slots, cells, unified } = options
-  const tool = await findTool('llama-server')
-  const port = await freePort()
   const layout = [unified ? '--kv-unified' : '--no-kv-unified', '-np', String(slots), '-c', String(cells)]
-  const quiet = ['--no-ui', '--log-disable', '--host', '127.0.0.1', '--port', String(port)]
-  const child = spawn(tool, ['-m', modelPath, ...llamaCppArguments, ...layout, ...quiet], { stdio: 'ignore' })
-  const base = `http://127.0.0.1:${port}`
-  const close = (): Promise<void> => end(child, 'SIGKILL')
-  try {
-    await answers(`${base}/health`, () => child.exitCode !== null)
-  } catch (error) {
-    await close()
-    throw error
-  }
+  const args = ['-m', modelPath, ...llamaCppArguments, ...layout]
+  const server = await startPeerServer(args, await findTool('llama-server'))
   return {
     description: `llama-server ${[...llamaCppArguments, ...layout].join(' ')}, streamed over HTTP, measured at the client`,
-    stream: (request) => stream(base, request),
-    close,
+    stream: (request) => stream(server.base, request),
+    close: () => server.close(),
   }
-}
-
-async function answers(url: string, gone: () => boolean): Promise<void> {
-  const deadline = performance.now() + startMs
-  while (performance.now() < deadline) {
-    if (gone()) throw new Error('llama-server ended while it started.')
-    const ready = await fetch(url).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-    if (ready) return
-    await sleep(50)
-  }
-  throw new Error(`llama-server was not ready within ${startMs} ms.`)
 }
 
 async function stream(base: string, { prompt, maxTokens, jsonSchema }: ServerRequest): Promise<ServerTiming> {
@@ -111,17 +82,4 @@ async function stream(base: string, { prompt, maxTokens, jsonSchema }: ServerReq
     }
   }
   throw new Error('llama-server ended a stream without its last line.')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => {
-        resolve(port)
-      })
-    })
-  })
 }

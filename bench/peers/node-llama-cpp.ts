@@ -5,8 +5,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { endProcess } from '../../test/support/end-process.js'
 import { onBestModule } from '../computing.js'
-import { end } from './end.js'
 
 const version = '3.22.1'
 // Outside the checkout: a peer is no dependency.
@@ -79,7 +79,7 @@ export async function startNodeLlamaCpp(
     description: `node-llama-cpp ${version}, ${'ready' in first ? first.ready : ''}`,
     decode: ask,
     streams: ask,
-    close: () => end(child),
+    close: () => endProcess(child),
   }
 }
 

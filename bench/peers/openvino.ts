@@ -6,8 +6,8 @@ import { basename, delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { endProcess } from '../../test/support/end-process.js'
 import { onBestModule } from '../computing.js'
-import { end } from './end.js'
 import type { PeerMessage, PeerStreams } from './node-llama-cpp.js'
 
 const version = '2026.4.1.0'
@@ -51,7 +51,7 @@ export async function startOpenVino(modelPath: string, threads: number): Promise
       const message = await next()
       return 'tokensPerSecond' in message ? message.tokensPerSecond : Number.NaN
     },
-    close: () => end(child),
+    close: () => endProcess(child),
   }
 }
 

@@ -42,8 +42,7 @@ struct EngineOptions {
 ///     others beside its stream.
 class Engine {
  public:
-  /// Throws Failure as Context and DraftModel do; `draft_model` may be absent, or be a
-  /// trained head alone.
+  /// Throws Failure as Context and DraftModel do; `draft_model` may be absent, or be a trained head alone.
   Engine(std::shared_ptr<const Model> model, std::shared_ptr<const Model> draft_model, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;
