@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endProcess } from './end-process.js'
+import { endProcess, hasEnded } from './end-process.js'
 import { freePort } from './free-port.js'
 import { peerPath } from './peer-tool.js'
 
@@ -48,7 +48,7 @@ export async function startPeerServer(
 async function untilReady(base: string, child: ChildProcess): Promise<void> {
   const deadline = performance.now() + startMs
   while (performance.now() < deadline) {
-    if (child.exitCode !== null) throw new Error('llama-server ended while it started.')
+    if (hasEnded(child)) throw new Error('llama-server ended while it started.')
     const ready = await fetch(`${base}/health`).then(
       ({ ok }) => ok,
       () => false,

@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { endProcess, hasEnded } from '../support/end-process.js'
 import { freePort } from '../support/free-port.js'
 import type { PrivateCertificate } from '../support/private-authority.js'
 
@@ -43,17 +44,13 @@ export async function startRegistry(
   const child = spawn('docker-registry', ['serve', join(home, 'config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
-  const ended = new Promise((resolve) => child.once('close', resolve))
   while (!(await answers(port))) {
-    if (child.exitCode !== null) throw new Error(`docker-registry ended: ${said}`)
+    if (hasEnded(child)) throw new Error(`docker-registry ended: ${said}`)
     await delay(50)
   }
   return {
     host: `localhost:${port}`,
-    async [Symbol.asyncDispose]() {
-      child.kill()
-      await ended
-    },
+    [Symbol.asyncDispose]: () => endProcess(child),
   }
 }
 
