@@ -271,7 +271,7 @@ export class Model {
     const { special } = readOptions(detokenizeOptions, options, this.#limits)
     const { addon, native } = this.#opened
     const checked = checkTokens(tokens, 'tokens', this.info.vocabularySize)
-    return this.#gate(() => addon.detokenize(native, checked, { removeSpecial: !special, renderSpecial: special }))
+    return this.#run(() => addon.detokenize(native, checked, { removeSpecial: !special, renderSpecial: special }))
   }
 
   /** How many tokens a text has, or the whole prompt that `chat` would make of messages. */
@@ -342,7 +342,8 @@ export class Model {
   async #close(): Promise<void> {
     const { addon, native, draft, engine, embedder, media } = this.#opened
     try {
-      await Promise.all([engine?.close(), embedder?.close()])
+      // What still reads the vocabulary holds the weights.
+      await Promise.all([engine?.close(), embedder?.close(), this.#gate.settled()])
       await this.#adapters.close()
     } finally {
       media?.close()

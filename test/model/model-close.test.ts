@@ -1,6 +1,7 @@
+import { EventEmitter, once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { Model } from '../../lib/model/index.js'
-import { letters, openFake } from '../support/fake-model.js'
+import { letters, openFake, turns } from '../support/fake-model.js'
 
 describe('a model that cannot generate', () => {
   it.each([
@@ -33,6 +34,21 @@ describe('closing', () => {
     expect(addon.calls.filter((call) => /lose$/.test(call))).toEqual(['engineClose', 'modelClose'])
   })
 
+  it('frees the model once texts that are being read, and hold its weights, are read', async () => {
+    const { model, addon } = await openFake()
+    const reading = new EventEmitter()
+    Object.assign(addon, { tokenize: () => once(reading, 'done').then(() => Int32Array.of(1)) })
+    const tokens = model.tokenize('x')
+    await turns(1)
+    const closed = model.close()
+    await turns(2)
+    expect(addon.calls).not.toContain('modelClose')
+    reading.emit('done')
+    await closed
+    expect(addon.calls).toContain('modelClose')
+    expect(await tokens).toHaveLength(1)
+  })
+
   it.each([
     ['generate', (model: Model) => model.generate('x')],
     ['generate with wrong options', (model: Model) => model.generate('x', { topK: 1.5 })],
@@ -52,14 +68,14 @@ describe('closing', () => {
   it.each([
     ['while prompts are tokenized', 0],
     ['while they generate', 10],
-  ])('%s ends every generation with ERR_DISPOSED', async (_title, turns) => {
+  ])('%s ends every generation with ERR_DISPOSED', async (_title, count) => {
     const { model, addon } = await openFake({ script: letters(5000) }, { parallel: 2 })
     const all = [model.generate('x'), model.chat('y'), model.generate([1])]
     const read = (async () => {
       for await (const part of model.generate('z')) expect(part.type).toBe('text')
     })()
     const settled = Promise.allSettled([...all, read])
-    for (let i = 0; i < turns; i++) await new Promise(setImmediate)
+    await turns(count)
     await model.close()
     for (const each of await settled) expect(each).toMatchObject({ reason: { code: 'ERR_DISPOSED' } })
     expect(addon.engine().running).toBe(0)
