@@ -57,6 +57,8 @@ double GuessOf(double tokens) { return 1 + kGuess * (tokens - 1); }
 double TokensAt(size_t size) { return static_cast<double>(int64_t{2} << size); }
 
 /// Of a size that was not measured: on the line through its neighbours that were, or through one token and the guess.
+/// Beyond the largest one no further token is taken to cost more than the guess: with AMX a step of two tokens takes
+/// nearly as long as two steps, and one of eight no longer than three.
 double RatioAt(const StepCosts& costs, size_t size) {
   if (costs.ratio[size] > 0) return costs.ratio[size];
   double tokens_below = 1;
@@ -66,6 +68,7 @@ double RatioAt(const StepCosts& costs, size_t size) {
     if (costs.ratio[other] <= 0) continue;
     slope = (costs.ratio[other] - ratio_below) / (TokensAt(other) - tokens_below);
     if (other > size) break;
+    slope = std::min(slope, kGuess);
     tokens_below = TokensAt(other);
     ratio_below = costs.ratio[other];
   }
